@@ -1,0 +1,124 @@
+"""From trained networks to the two ONNX files of a release, checked against torch."""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from torch import nn
+
+from training.networks import classifier, detector
+from triton_repo import contract
+
+OPSET = 18
+TOLERANCE = {"boxes": 0.05, "detection": 1e-3, "malignancy": 1e-3}  # prepared pixels; probability
+# What onnxruntime, TensorRT 8.6 and later and TensorRT-RTX all run without a plugin.
+OPERATORS = frozenset(
+    """Add And AveragePool Cast Ceil Clip Concat Constant ConstantOfShape Conv Div Equal Exp Expand
+    Flatten Floor Gather GatherElements Gemm GlobalAveragePool Greater GreaterOrEqual GridSample
+    Identity Less LessOrEqual Log MatMul Max MaxPool Min Mod Mul Neg Not Or Pad Range ReduceMax
+    ReduceMean ReduceSum Relu Reshape Resize Shape Sigmoid Slice Softplus Split Sqrt Squeeze Sub
+    TopK Transpose Trilu Unsqueeze Where ArgMax""".split()
+)
+
+
+def write(
+    model: nn.Module, named: contract.Model, example: dict[str, torch.Tensor], path: Path
+) -> None:
+    """One ONNX file with the contract's names, batch 1; raises ValueError if it is not as promised."""
+    model = model.eval().to(memory_format=torch.contiguous_format)
+    args = tuple(example[t.name] for t in named.inputs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own internals
+        program = torch.onnx.export(
+            model,
+            args,
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=[t.name for t in named.inputs],
+            output_names=[t.name for t in named.outputs],
+            verbose=False,
+        )
+    program.save(str(path), external_data=False)
+    check(path, named)
+    with torch.inference_mode():
+        expected = model(*args)
+    compare(path, named, example, expected if isinstance(expected, tuple) else (expected,))
+
+
+_NUMPY = {"UINT8": "uint8", "FP32": "float32", "INT32": "int32"}
+_ONNX = {
+    "UINT8": onnx.TensorProto.UINT8,
+    "FP32": onnx.TensorProto.FLOAT,
+    "INT32": onnx.TensorProto.INT32,
+}
+
+
+def check(path: Path, named: contract.Model) -> None:
+    """Raises ValueError unless names, dtypes and shapes are the contract's and operators allowed."""
+    model = onnx.load(path)
+    onnx.checker.check_model(model, full_check=True)
+    for values, tensors in ((model.graph.input, named.inputs), (model.graph.output, named.outputs)):
+        found = [
+            (
+                v.name,
+                v.type.tensor_type.elem_type,
+                tuple(d.dim_value for d in v.type.tensor_type.shape.dim),
+            )
+            for v in values
+        ]
+        wanted = [(t.name, _ONNX[t.dtype], (1, *t.dims)) for t in tensors]
+        if found != wanted:
+            raise ValueError(f"{named.name}: the graph has {found}, the contract {wanted}.")
+    used = {node.op_type for node in model.graph.node}
+    if used - OPERATORS:
+        raise ValueError(
+            f"{named.name}: operators not every runtime has: {sorted(used - OPERATORS)}."
+        )
+
+
+def session(path: Path) -> onnxruntime.InferenceSession:
+    """One thread, like an instance in Triton's CPU profile."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def compare(
+    path: Path,
+    named: contract.Model,
+    example: dict[str, torch.Tensor],
+    expected: tuple[torch.Tensor, ...],
+) -> None:
+    """Raises ValueError where onnxruntime and torch differ by more than TOLERANCE."""
+    feeds = {t.name: example[t.name].numpy() for t in named.inputs}
+    got = session(path).run([t.name for t in named.outputs], feeds)
+    for tensor, ours, theirs in zip(named.outputs, got, expected, strict=True):
+        worst = float(np.abs(ours.astype(np.float64) - theirs.numpy().astype(np.float64)).max())
+        if not worst <= TOLERANCE.get(tensor.name, 0.0):
+            raise ValueError(f"{named.name}: {tensor.name} differs from torch by {worst:.2g}.")
+
+
+def release(
+    detecting: detector.Detector,
+    classifying: classifier.Classifier,
+    sizes: contract.Sizes,
+    image: np.ndarray,
+    folder: Path,
+) -> None:
+    """`detector.onnx` and `classifier.onnx` in `folder`; `image` (1, h, w) uint8 is the test picture."""
+    folder.mkdir(parents=True, exist_ok=True)
+    example = {"image": torch.from_numpy(image)[None]}
+    served = detector.Served(detecting, sizes.boxes).eval()
+    write(served, contract.detector(sizes), example, folder / "detector.onnx")
+    with torch.inference_mode():
+        example["boxes"] = served(example["image"])[0].clone()
+    write(
+        classifier.Served(classifying).eval(),
+        contract.classifier(sizes),
+        example,
+        folder / "classifier.onnx",
+    )

