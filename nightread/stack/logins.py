@@ -1,0 +1,64 @@
+"""Who may log in to the stack's PostgreSQL, and how they do it without showing a password."""
+
+import contextlib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection, encrypt_password
+from sqlalchemy import URL
+
+from nightread.stack.ports import HOST
+from nightread.stack.postgres import DATABASE, JOB, OWNER, password
+
+GROUP = "nightread_app"  # made by the first migration: what the job may do
+
+
+def login_url(url: str, login: str, passfile: Path) -> str:
+    """The SQLAlchemy URL of a login; the password stays in its file."""
+    return URL.create(
+        "postgresql+psycopg2",
+        username=login,
+        host=HOST,
+        port=urlsplit(url).port,
+        database=DATABASE,
+        query={"passfile": str(passfile.absolute())},
+    ).render_as_string()
+
+
+def connect(url: str, login: str, passfile: Path, database: str = DATABASE) -> connection:
+    """A psycopg2 connection of a login to the server at `url`, in autocommit."""
+    session = psycopg2.connect(
+        host=HOST,
+        port=urlsplit(url).port,
+        user=login,
+        dbname=database,
+        passfile=str(passfile),
+        connect_timeout=5,
+    )
+    session.set_isolation_level(ISOLATION_LEVEL_AUTOCOMMIT)
+    return session
+
+
+def make_database(url: str, passfile: Path) -> None:
+    """Create the database, once."""
+    with contextlib.closing(connect(url, OWNER, passfile, "postgres")) as c, c.cursor() as query:
+        query.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,))
+        if query.fetchone() is None:
+            query.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+
+
+def make_job_login(url: str, passfile: Path) -> None:
+    """Create the job's login, a member of the group role that the migrations made.
+
+    The server is given the SCRAM verifier: the password itself never travels nor reaches a log.
+    """
+    with contextlib.closing(connect(url, OWNER, passfile)) as c, c.cursor() as query:
+        query.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (JOB,))
+        verifier = encrypt_password(password(passfile, JOB), JOB, c, "scram-sha-256")
+        change = "ALTER" if query.fetchone() else "CREATE"
+        statement = sql.SQL(change + " ROLE {} LOGIN PASSWORD %s")
+        query.execute(statement.format(sql.Identifier(JOB)), (verifier,))
+        grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(GROUP), sql.Identifier(JOB))
+        query.execute(grant)
