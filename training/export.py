@@ -16,11 +16,66 @@ OPSET = 18
 TOLERANCE = {"boxes": 0.05, "detection": 1e-3, "malignancy": 1e-3}  # prepared pixels; probability
 # What onnxruntime, TensorRT 8.6 and later and TensorRT-RTX all run without a plugin.
 OPERATORS = frozenset(
-    """Add And AveragePool Cast Ceil Clip Concat Constant ConstantOfShape Conv Div Equal Exp Expand
-    Flatten Floor Gather GatherElements Gemm GlobalAveragePool Greater GreaterOrEqual GridSample
-    Identity Less LessOrEqual Log MatMul Max MaxPool Min Mod Mul Neg Not Or Pad Range ReduceMax
-    ReduceMean ReduceSum Relu Reshape Resize Shape Sigmoid Slice Softplus Split Sqrt Squeeze Sub
-    TopK Transpose Trilu Unsqueeze Where ArgMax""".split()
+    [
+        "Add",
+        "And",
+        "AveragePool",
+        "Cast",
+        "Ceil",
+        "Clip",
+        "Concat",
+        "Constant",
+        "ConstantOfShape",
+        "Conv",
+        "Div",
+        "Equal",
+        "Exp",
+        "Expand",
+        "Flatten",
+        "Floor",
+        "Gather",
+        "GatherElements",
+        "Gemm",
+        "GlobalAveragePool",
+        "Greater",
+        "GreaterOrEqual",
+        "GridSample",
+        "Identity",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "MatMul",
+        "Max",
+        "MaxPool",
+        "Min",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "Pad",
+        "Range",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Relu",
+        "Reshape",
+        "Resize",
+        "Shape",
+        "Sigmoid",
+        "Slice",
+        "Softplus",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "TopK",
+        "Transpose",
+        "Trilu",
+        "Unsqueeze",
+        "Where",
+        "ArgMax",
+    ]
 )
 
 

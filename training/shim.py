@@ -1,4 +1,4 @@
-"""Lets torchvision be imported beside the CPU build of torch. Import this before torchvision or timm.
+"""timm, importable beside the CPU build of torch: `from training.shim import timm`.
 
 torchvision's compiled operators are linked against CUDA libraries that the CPU build lacks;
 its Python part then fails on `operator torchvision::nms does not exist`. Defining the two
@@ -18,3 +18,7 @@ def _define_missing_operators() -> torch.library.Library | None:
 
 
 LIBRARY = _define_missing_operators()  # the operators live as long as this object
+
+import timm  # noqa: E402 -- imports torchvision, which looks for the operators above
+
+__all__ = ["timm"]

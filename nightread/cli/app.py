@@ -1,0 +1,60 @@
+"""`nightread`: each command lives in a module of its own and is loaded when it is called."""
+
+import sys
+from typing import NoReturn
+
+import typer
+
+from nightread.cli import (
+    db,
+    demo,
+    inspect,
+    models,
+    phantoms,
+    prepare,
+    screen,
+    stack,
+    status,
+    worklist,
+)
+from nightread.errors import NightreadError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="nightread",
+    help="Screens mammogram archives overnight and keeps a ranked worklist in Postgres.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,  # local variables may hold PHI
+    rich_markup_mode=None,
+)
+app.command("demo")(demo.command)
+app.add_typer(stack.app, name="stack")
+app.command("phantoms")(phantoms.command)
+app.command("inspect")(inspect.command)
+app.command("prepare")(prepare.command)
+app.command("screen")(screen.command)
+app.command("worklist")(worklist.command)
+app.command("status")(status.command)
+app.add_typer(models.app, name="models")
+app.add_typer(db.app, name="db")
+
+
+def main() -> NoReturn:
+    """The console script: an error of ours is one line on standard error and its exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except NightreadError as error:
+        print(f"nightread: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        print("nightread: interrupted; what is done stands, run again to go on", file=sys.stderr)  # noqa: T201
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        # click's own usage errors (a wrong option) print themselves and carry their exit code.
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show()
+        sys.exit(getattr(error, "exit_code", 2))
+    sys.exit(code if isinstance(code, int) else 0)

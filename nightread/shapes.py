@@ -1,0 +1,198 @@
+"""The JSON that other programs rely on: one model a document, held by tests.
+
+Fields may be added; none is renamed or dropped without a major version and a CHANGELOG entry.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Shape(BaseModel):
+    """Refuses what is not written here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class InspectLine(Shape):
+    """`nightread inspect --json`: one line an instance."""
+
+    path: str
+    member: str | None
+    verdict: str
+    reason: str
+    detail: str
+    warnings: list[str]
+    sop_class: str | None
+    transfer_syntax: str | None
+    manufacturer: str | None
+    presentation_intent: str | None
+    laterality: str | None
+    view: str | None
+    modifiers: list[str]
+    rows: int | None
+    columns: int | None
+    bits_stored: int | None
+    voi: str | None  # lut, window or none, with the chosen explanation; None: not looked at
+    source_kind: str
+
+
+class GeometryShape(Shape):
+    """The affine map of a prepared image; see `mammo.geometry`."""
+
+    left: float
+    top: float
+    width: float
+    scale: float
+    mirrored: bool
+    quarter_turns: int
+    native_shape: tuple[int, int]
+
+
+class PrepareMilliseconds(Shape):
+    read: float
+    decode: float
+    voi: float
+    breast: float
+    resample: float
+
+
+class PrepareDocument(Shape):
+    """`nightread prepare --json`."""
+
+    shape: list[int]
+    dtype: str
+    release: str
+    geometry: GeometryShape
+    breast_box: tuple[float, float, float, float]  # native pixels
+    laterality: str | None
+    view: str | None
+    voi: str
+    milliseconds: PrepareMilliseconds
+
+
+class Objects(Shape):
+    listed: int
+    with_instances: int
+    without_instance: int
+
+
+class Instances(Shape):
+    indexed: int
+    accepted: int
+    excluded: int
+    quarantined: int
+
+
+class Studies(Shape):
+    known: int
+    screened_now: int
+    already_current: int
+    scored: int
+    not_scored: int
+    pending: int
+    not_mammography: int
+
+
+class StageSeconds(Shape):
+    """Summed over tasks."""
+
+    list: float = 0.0
+    fetch: float = 0.0
+    decode: float = 0.0
+    prepare: float = 0.0
+    infer: float = 0.0
+    write: float = 0.0
+
+
+class Seconds(Shape):
+    total: float
+    by_stage: StageSeconds
+
+
+class FindingShape(Shape):
+    laterality: str
+    view: str
+    sop_instance_uid: str
+    box: tuple[float, float, float, float]  # native pixels, x1 and y1 exclusive
+    kind: str
+    probability: float
+    score: int
+    location: str
+
+
+class BreastShape(Shape):
+    score: int | None
+    probability: float | None
+
+
+class BreastsShape(Shape):
+    L: BreastShape | None
+    R: BreastShape | None
+
+
+class ExclusionShape(Shape):
+    sop_instance_uid: str
+    reason: str
+
+
+class WorklistItem(Shape):
+    study_uid: str
+    pseudonym: str
+    rank: int
+    level: str
+    score: int | None
+    probability: float | None
+    breasts: BreastsShape
+    findings: list[FindingShape]
+    missing_views: list[str]
+    warnings: list[str]
+    exclusions: list[ExclusionShape]
+    release: str | None
+    study_date: str | None
+    site: str
+
+
+class WorklistDocument(Shape):
+    """`nightread worklist --json`."""
+
+    items: list[WorklistItem]
+    counts: dict[str, int]
+    next: str | None
+
+
+class ScreenDocument(Shape):
+    """`nightread screen --json`; `demo` adds the worklist."""
+
+    run: str
+    release: str
+    objects: Objects
+    instances: Instances
+    reasons: dict[str, int]
+    studies: Studies
+    not_scored_reasons: dict[str, int]
+    seconds: Seconds
+    studies_per_minute: float
+
+
+class DemoDocument(ScreenDocument):
+    """`nightread demo --json`."""
+
+    worklist: WorklistDocument
+
+
+class StatusDocument(ScreenDocument):
+    """`nightread status --json`."""
+
+    state: Literal["running", "paused", "interrupted", "finished"]
+    seconds_left: float | None
+
+
+class ServiceStatus(Shape):
+    """`nightread stack status --json`: a list of these."""
+
+    service: str
+    state: str
+    url: str | None
+    pid: int | None
+    proof: str

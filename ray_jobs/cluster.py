@@ -1,0 +1,82 @@
+"""Ray, local or a cluster's, started so that workers hold nothing that they do not need."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from ray_jobs import sessions
+
+OBJECT_STORE_BYTES = 150 << 20  # results are a few kilobytes; images never leave their task
+
+# A local worker inherits the driver's environment. This is all that it gets: no database
+# address, no password, no token. S3 credentials are the one thing that a worker does need.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_KEPT_PREFIXES = ("AWS_",)
+WORKER_SETTINGS = {
+    # One core a task: libraries must not start pools of their own.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    # glibc would return each image's pages and fault them in again for the next one:
+    # 20 to 40% of the cost of preparing an RLE image (docs/results.md).
+    "MALLOC_MMAP_THRESHOLD_": "268435456",
+    "MALLOC_TRIM_THRESHOLD_": "536870912",
+    "MALLOC_ARENA_MAX": "2",
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+def worker_environment(environ: dict[str, str]) -> dict[str, str]:
+    """What of the driver's environment a worker may see, and the settings that it needs."""
+    kept = {
+        name: value
+        for name, value in environ.items()
+        if name in _KEPT or name.startswith(_KEPT_PREFIXES)
+    }
+    return kept | WORKER_SETTINGS
+
+
+@contextmanager
+def cluster(address: str | None, cpus: int | None = None) -> Iterator[None]:
+    """A Ray cluster to submit to: one at `address`, or a local one that ends with the block.
+
+    The local one leaves no process, no session folder and no token behind.
+    """
+    logging.getLogger("ray").setLevel(logging.ERROR)
+    if address:
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+        return
+    sessions.sweep()
+    folder = sessions.create()
+    token = folder / "token"
+    token.touch(0o600)
+    token.write_text(os.urandom(32).hex())
+    whole = dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(worker_environment(whole) | {"RAY_AUTH_TOKEN_PATH": str(token)})
+        ray.init(
+            num_cpus=cpus or len(os.sched_getaffinity(0)),
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            _temp_dir=str(folder),
+            log_to_driver=False,
+            configure_logging=False,
+        )
+        # The driver gets its own environment back; Ray's processes keep the small one.
+        os.environ.update(whole)
+        yield
+    finally:
+        ray.shutdown()
+        os.environ.clear()
+        os.environ.update(whole)
+        shutil.rmtree(folder, ignore_errors=True)

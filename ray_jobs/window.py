@@ -1,0 +1,63 @@
+"""A bounded window of Ray tasks: the intake slows when what follows does."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from time import monotonic
+from typing import Any, Generic, TypeVar
+
+import ray
+from ray.exceptions import RayError
+
+Item = TypeVar("Item")
+
+POLL_S = 1.0  # how often the window looks for tasks that are over their time
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Generic[Item]):
+    """How a task ended: its value, a `RayError`, or `None` with `overdue`."""
+
+    item: Item
+    value: Any
+    overdue: bool = False
+
+
+def finished(
+    items: Iterable[Item],
+    submit: Callable[[Item], Any],
+    limit: int,
+    timeout_s: float,
+) -> Iterator[Ended[Item]]:
+    """Yield each item as its task ends, in the order in which they end.
+
+    At most `limit` tasks are in flight, and the next item is taken only when a place is free:
+    a slow consumer (Postgres) slows the intake. A task that is not back `timeout_s` after it
+    was submitted is killed with its worker. Closing the generator cancels what is in flight.
+    """
+    source = iter(items)
+    flying: dict[Any, tuple[Item, float]] = {}
+    try:
+        while True:
+            for item in islice(source, limit - len(flying)):
+                flying[submit(item)] = (item, monotonic())
+            if not flying:
+                return
+            ready, _ = ray.wait(list(flying), num_returns=1, timeout=POLL_S)
+            for ref in ready:
+                item, _ = flying.pop(ref)
+                yield Ended(item, _outcome(ref))
+            for ref in [r for r, (_, began) in flying.items() if monotonic() - began > timeout_s]:
+                item, _ = flying.pop(ref)
+                ray.cancel(ref, force=True)
+                yield Ended(item, None, overdue=True)
+    finally:
+        for ref in flying:
+            ray.cancel(ref, force=True)
+
+
+def _outcome(ref: Any) -> Any:
+    try:
+        return ray.get(ref)
+    except RayError as error:  # the worker was lost, or the task raised
+        return error

@@ -1,0 +1,53 @@
+"""The picture by which a server proves that it is the right one, alive and right.
+
+It is not constant and not symmetric: a server that swaps axes, repeats the first pixel or
+answers with zeros (all seen) cannot pass.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from triton_repo.contract import Sizes
+from triton_repo.release import Canary
+
+_SEED = 20_261_124
+
+
+def image(sizes: Sizes) -> NDArray[np.uint8]:
+    """A breast-like shape with bright spots, (1, height, width), the same on every machine."""
+    rng = np.random.default_rng(_SEED)
+    y, x = np.mgrid[0 : sizes.height, 0 : sizes.width]
+    x, y = x / sizes.width, y / sizes.height
+    inside = (x / 0.8) ** 2 + ((y - 0.45) / 0.42) ** 2 < 1
+    picture = 70 + 40 * np.sin(9 * x + 3 * y) * np.cos(7 * y) - 30 * x
+    for _ in range(6):
+        cx, cy, radius = rng.uniform(0.1, 0.5), rng.uniform(0.25, 0.65), rng.uniform(0.01, 0.04)
+        picture += 110 * np.exp(-((x - cx) ** 2 + ((y - cy) * 1.6) ** 2) / (2 * radius**2))
+    picture += rng.integers(-6, 7, picture.shape)
+    return np.where(inside, picture.clip(10, 255), 0).astype(np.uint8)[None]
+
+
+def problem(
+    canary: Canary,
+    count: int,
+    boxes: NDArray[np.float32],
+    detection: NDArray[np.float32],
+    malignancy: NDArray[np.float32],
+) -> str | None:
+    """What is wrong with an answer to the canary, in words, or None.
+
+    `boxes` (K, 4) in prepared pixels, `detection` and `malignancy` (K,).
+    """
+    if count != canary.count:
+        return f"the canary gave {count} boxes where {canary.count} are right"
+    far = np.abs(boxes[:count] - np.array(canary.boxes).reshape(-1, 4)).max(initial=0)
+    if far > canary.box_tolerance:
+        return f"a box of the canary is {far:.2f} pixels off"
+    for name, got, right in (
+        ("detection", detection, canary.detection),
+        ("malignancy", malignancy, canary.malignancy),
+    ):
+        off = np.abs(got[:count] - np.array(right)).max(initial=0)
+        if off > canary.score_tolerance:
+            return f"the canary's {name} scores are off by {off:.4f}"
+    return None

@@ -1,0 +1,82 @@
+"""`config.pbtxt` files: the contract's print-out, one profile for the CPU, one for TensorRT."""
+
+from typing import Literal
+
+from triton_repo.contract import CLASSIFIER, DETECTOR, Model, Sizes, Tensor, ensemble
+
+Profile = Literal["cpu", "tensorrt"]
+
+# On the CPU a batch gains nothing, and results can then not depend on neighbours.
+MAX_BATCH: dict[Profile, int] = {"cpu": 1, "tensorrt": 8}
+CPU_INSTANCES = 2  # one thread each
+QUEUE_US = 2_000  # how long a GPU waits for the batch to fill
+QUEUE_TIMEOUT_US = 30_000_000  # a request that waited this long is refused, and retried
+QUEUE_SIZE = 64
+
+
+def _tensor(tensor: Tensor) -> str:
+    dims = ", ".join(str(n) for n in tensor.dims)
+    return f'  {{ name: "{tensor.name}" data_type: TYPE_{tensor.dtype} dims: [ {dims} ] }}'
+
+
+def _tensors(kind: str, tensors: tuple[Tensor, ...]) -> str:
+    return f"{kind} [\n" + ",\n".join(_tensor(tensor) for tensor in tensors) + "\n]"
+
+
+def _head(model: Model, profile: Profile, weights: str) -> list[str]:
+    return [
+        f'name: "{model.name}"',
+        f"max_batch_size: {MAX_BATCH[profile]}",
+        _tensors("input", model.inputs),
+        _tensors("output", model.outputs),
+        # By this a client knows which release a server holds.
+        f'parameters {{ key: "weights" value {{ string_value: "{weights}" }} }}',
+    ]
+
+
+def of_graph(model: Model, profile: Profile, weights: str) -> str:
+    """The configuration of a model that is one ONNX graph."""
+    lines = _head(model, profile, weights)
+    if profile == "cpu":
+        lines += [
+            'backend: "python"',
+            f"instance_group [ {{ count: {CPU_INSTANCES} kind: KIND_CPU }} ]",
+        ]
+    else:
+        lines += [
+            'platform: "tensorrt_plan"',
+            "instance_group [ { count: 1 kind: KIND_GPU } ]",
+            "dynamic_batching {",
+            f"  max_queue_delay_microseconds: {QUEUE_US}",
+            "  default_queue_policy {",
+            "    timeout_action: REJECT",
+            f"    default_timeout_microseconds: {QUEUE_TIMEOUT_US}",
+            f"    max_queue_size: {QUEUE_SIZE}",
+            "  }",
+            "}",
+        ]
+    lines.append("version_policy { specific { versions: [ 1 ] } }")
+    return "\n".join(lines) + "\n"
+
+
+def _step(name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> str:
+    maps = [f'    input_map {{ key: "{t}" value: "{t}" }}' for t in inputs]
+    maps += [f'    output_map {{ key: "{t}" value: "{t}" }}' for t in outputs]
+    return "\n".join(["  {", f'    model_name: "{name}"', "    model_version: 1", *maps, "  }"])
+
+
+def of_ensemble(sizes: Sizes, profile: Profile, weights: str) -> str:
+    """The ensemble's configuration: the detector's boxes feed the classifier."""
+    whole = ensemble(sizes)
+    steps = [
+        _step(DETECTOR, ("image",), ("boxes", "detection", "kind", "count")),
+        _step(CLASSIFIER, ("image", "boxes"), ("malignancy",)),
+    ]
+    lines = [
+        *_head(whole, profile, weights),
+        'platform: "ensemble"',
+        "ensemble_scheduling { step [",
+        ",\n".join(steps),
+        "] }",
+    ]
+    return "\n".join(lines) + "\n"

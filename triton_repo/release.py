@@ -1,0 +1,134 @@
+"""A release: the model files and every number that a job needs to use them.
+
+A release is a folder: `manifest.json`, `card.md` and `models/`, which is Triton's model
+repository. The manifest names each file by its SHA-256, so that a release is either exactly
+what was measured or is refused. The SHA-256 of the manifest itself is the release's name in
+the database.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mammo.codes import SourceKind
+from mammo.prepare import Preparation
+from mammo.scoring import Calibration, Scale
+from triton_repo.contract import Sizes
+
+MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
+DEFAULT_DIR = Path(__file__).parent / "releases"
+
+Probability = Annotated[float, Field(ge=0, le=1)]
+
+
+class ReleaseError(Exception):
+    """A release that must not be used: which file, and why. One sentence."""
+
+
+class Canary(BaseModel):
+    """What the ensemble must answer to `triton_repo.canary.image`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: int
+    boxes: list[tuple[float, float, float, float]]  # prepared pixels, the first `count`
+    detection: list[Probability]
+    malignancy: list[Probability]
+    score_tolerance: float = 1e-3
+    box_tolerance: float = 0.5  # prepared pixels
+
+
+class Manifest(BaseModel):
+    """Everything that a result depends on besides the image itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    description: str
+    intended_use: str
+    sizes: Sizes
+    preparation: Preparation
+    calibration: Calibration
+    scale: Scale
+    finding_threshold: Probability  # detector's confidence from which a box is reported
+    valid_for: tuple[SourceKind, ...]
+    canary: Canary
+    files: dict[str, str]  # path below the release's folder: SHA-256, hex
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release whose files are what its manifest says."""
+
+    folder: Path
+    manifest: Manifest
+    digest: str  # SHA-256 of manifest.json, hex
+
+    @cached_property
+    def models(self) -> Path:
+        """Triton's model repository."""
+        return self.folder / MODELS
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def listed_files(folder: Path) -> list[str]:
+    """Every file that the manifest has to name: the card and all that Triton could load."""
+    below = sorted(p for p in (folder / MODELS).rglob("*") if p.is_file())
+    wanted = [p for p in below if "__pycache__" not in p.parts]
+    return [CARD, *(p.relative_to(folder).as_posix() for p in wanted)]
+
+
+def load(folder: Path) -> Release:
+    """The release in `folder`.
+
+    Raises `ReleaseError` naming the file that is missing, added or changed.
+    """
+    path = folder / MANIFEST
+    try:
+        text = path.read_bytes()
+        manifest = Manifest.model_validate_json(text)
+    except FileNotFoundError:
+        raise ReleaseError(
+            f"There is no release in {folder}: {MANIFEST} is missing. "
+            "`nightread models list` shows what there is."
+        ) from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ReleaseError(f"{path} is not a release's manifest: {where}: {first['msg']}.") from None
+    present = set(listed_files(folder))
+    for name in sorted(manifest.files.keys() | present):
+        if name not in manifest.files:
+            raise ReleaseError(f"Refused {folder.name}: {name} is not in its manifest.")
+        if name not in present or not (folder / name).is_file():
+            raise ReleaseError(f"Refused {folder.name}: {name} is missing.")
+        if sha256(folder / name) != manifest.files[name]:
+            raise ReleaseError(f"Refused {folder.name}: {name} is not the file that was released.")
+    return Release(folder, manifest, hashlib.sha256(text).hexdigest())
+
+
+def names(releases_dir: Path = DEFAULT_DIR) -> list[str]:
+    """The releases in a folder, newest name last."""
+    return sorted(p.parent.name for p in releases_dir.glob(f"*/{MANIFEST}"))
+
+
+def default_name(releases_dir: Path = DEFAULT_DIR) -> str:
+    """The newest release's name; raises `ReleaseError` when there is none."""
+    found = names(releases_dir)
+    if not found:
+        raise ReleaseError(f"There is no release in {releases_dir}: build one with `make train`.")
+    return found[-1]
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1) + "\n"
+    (folder / MANIFEST).write_text(text)
