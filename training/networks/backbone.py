@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from training.shim import timm
 
@@ -75,14 +76,55 @@ def pictures(image: Tensor) -> Tensor:
     return torch.cat([grey, local_contrast(image, FINE), local_contrast(image, COARSE)], dim=1)
 
 
+class _WideDepthwise(nn.Conv2d):
+    """A strided depthwise convolution, never in bfloat16: there its backward is five times slower."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast("cpu", enabled=False):
+            return super().forward(x.float()).to(x.dtype)
+
+
+def fold(module: nn.Module) -> None:
+    """Fold each batch normalisation into the convolution before it, in place.
+
+    Their statistics stay ImageNet's in any case (our batches are small), and without them a
+    training step takes a third less. The function that the network computes does not change.
+    """
+    before: nn.Module | None = None
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and isinstance(before, nn.Conv2d):
+            before.weight, before.bias = fuse_conv_bn_weights(
+                before.weight,
+                before.bias,
+                child.running_mean,
+                child.running_var,
+                child.eps,
+                child.weight,
+                child.bias,
+            )
+            setattr(module, name, getattr(child, "act", nn.Identity()))
+        else:
+            fold(child)
+        before = child
+        if isinstance(child, nn.Conv2d) and child.groups > 1 and child.stride[0] > 1:
+            child.__class__ = _WideDepthwise
+
+
 class Pyramid(nn.Module):
     """MobileNetV2's maps: (n, 3, h, w) -> maps of CHANNELS at stride 4, 8, 16 and 32."""
 
     def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
         whole = imagenet() if pretrained else timm.create_model("mobilenetv2_100", num_classes=0)
+        whole.eval()
+        fold(whole)
         self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
         self.stages = nn.ModuleList(whole.blocks)
+
+    def freeze(self, stages: int) -> None:
+        """Train neither the stem nor the first `stages` stages (0: train everything)."""
+        for part in [self.stem, *self.stages[:stages]] if stages else []:
+            part.requires_grad_(requires_grad=False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         maps, x = [], self.stem(image)

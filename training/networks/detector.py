@@ -27,7 +27,10 @@ def _conv(channels: int) -> nn.Sequential:
 
 
 class Detector(nn.Module):
-    """uint8 (n, 1, h, w), h and w multiples of 32 -> heat (n, kinds, h/8, w/8), distances (n, 4, h/8, w/8)."""
+    """uint8 (n, 1, h, w) -> heat (n, kinds, h/8, w/8) and distances (n, 4, h/8, w/8).
+
+    h and w are multiples of 32.
+    """
 
     def __init__(self, kinds: int = 2, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
