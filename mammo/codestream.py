@@ -36,7 +36,6 @@ class Codestream(NamedTuple):
     columns: int
     precision: int  # bits a sample
     samples: int
-    signed: bool
     point_transform: int  # low bits that lossless JPEG dropped
 
 
@@ -60,7 +59,7 @@ def _foreign() -> PixelError:
 
 
 def _jpeg(frame: memoryview, family: Family) -> Codestream:
-    if frame[:2] != b"\xff\xd8":
+    if bytes(frame[:2]) != b"\xff\xd8":
         raise _foreign()
     rows = columns = precision = samples = 0
     at = 2
@@ -86,22 +85,20 @@ def _jpeg(frame: memoryview, family: Family) -> Codestream:
                 raise _foreign()
             lows = frame[at + 1 + length]  # Ah and Al, the segment's last byte
             shift = lows & 0x0F
-            return Codestream(frame, rows, columns, precision, samples, False, shift)
+            return Codestream(frame, rows, columns, precision, samples, shift)
         at += 2 + length
 
 
 def _jpeg_2000(frame: memoryview) -> Codestream:
-    stream = _unboxed(frame) if frame[:8] == JP2 else frame
-    if stream[:4] != J2K:
+    stream = _unboxed(frame) if bytes(frame[:8]) == JP2 else frame
+    if bytes(stream[:4]) != J2K:
         raise _foreign()
     x, y, x0, y0 = struct.unpack_from(">4I", stream, 8)
     (samples,) = struct.unpack_from(">H", stream, 40)
     depth, step_x, step_y = stream[42], stream[43], stream[44]
     if (step_x, step_y) != (1, 1):
         raise _foreign()
-    return Codestream(
-        stream, y - y0, x - x0, (depth & 0x7F) + 1, samples, bool(depth & 0x80), 0
-    )
+    return Codestream(stream, y - y0, x - x0, (depth & 0x7F) + 1, samples, 0)
 
 
 def _unboxed(frame: memoryview) -> memoryview:

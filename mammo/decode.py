@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 
 from mammo import codestream, encapsulation, part10
 from mammo.codes import Flag, Reason
@@ -62,14 +62,18 @@ class Decoded:
     codec: str  # what decoded it, for counting
 
 
+_codecs: Any = imagecodecs  # its stubs leave out that buffers may be memoryviews
+
+
 def _jpeg_2000(frame: memoryview) -> NDArray[Any]:
-    return imagecodecs.jpeg2k_decode(frame, numthreads=1)  # type: ignore[no-any-return]
+    pixels: NDArray[Any] = _codecs.jpeg2k_decode(frame, numthreads=1)
+    return pixels
 
 
-_JPEG = Syntax("jpeg8", Family.JPEG, imagecodecs.jpeg8_decode, lossy=False)
-_LS = Syntax("jpegls", Family.JPEG_LS, imagecodecs.jpegls_decode, lossy=False)
+_JPEG = Syntax("jpeg8", Family.JPEG, _codecs.jpeg8_decode, lossy=False)
+_LS = Syntax("jpegls", Family.JPEG_LS, _codecs.jpegls_decode, lossy=False)
 _J2K = Syntax("jpeg2k", Family.JPEG_2000, _jpeg_2000, lossy=False)
-_HT = Syntax("htj2k", Family.JPEG_2000, imagecodecs.htj2k_decode, lossy=False)
+_HT = Syntax("htj2k", Family.JPEG_2000, _codecs.htj2k_decode, lossy=False)
 
 RLE = "1.2.840.10008.1.2.5"
 NATIVE = {
@@ -117,7 +121,7 @@ def decode(data: bytes | memoryview) -> Decoded:
     stream = codestream.look(frame, syntax.family)
     _compare(stream, form)
     raw, codec = _first_that_can(file, form, stream.data, syntax.decode, syntax.codec)
-    if stream.precision != form.stored:
+    if stream.precision < form.stored:  # a deeper one is common, and right if its values fit
         flags.append(Flag.W_PRECISION_MISMATCH)
     return _finish(_samples(raw, stream, form, syntax), file.header, flags, codec)
 
@@ -135,9 +139,7 @@ def _integer(header: Dataset, keyword: str) -> int:
             value = header.get(keyword)
             number = None if value is None else int(value)
         except Exception:  # noqa: BLE001 -- a value that is not valid for its VR raises anything
-            raise PixelError(
-                Reason.PIXEL_FORMAT, f"{keyword} is not a number"
-            ) from None
+            raise PixelError(Reason.PIXEL_FORMAT, f"{keyword} is not a number") from None
     if number is None:
         raise PixelError(Reason.MISSING_ATTRIBUTE, f"{keyword} is missing")
     return number
@@ -211,7 +213,7 @@ def _frame(file: part10.Part10) -> tuple[memoryview, list[Flag]]:
 
 def _rle(frame: memoryview, form: Format) -> NDArray[Any]:
     kind = np.dtype("<u2") if form.allocated == 16 else np.dtype("u1")
-    plain = imagecodecs.dicomrle_decode(frame, kind)
+    plain = _codecs.dicomrle_decode(frame, kind)
     size = form.rows * form.columns * kind.itemsize
     return np.frombuffer(plain, kind, count=size // kind.itemsize).reshape(form.rows, form.columns)
 
@@ -244,25 +246,25 @@ def _first_that_can(
 
 def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray[Any]:
     # pillow guesses formats and scales 12 bit up to 16, so it is never asked
+    options: dict[str, Any] = {
+        "transfer_syntax_uid": file.syntax,
+        "rows": form.rows,
+        "columns": form.columns,
+        "number_of_frames": 1,
+        "samples_per_pixel": 1,
+        "photometric_interpretation": "MONOCHROME2",
+        "bits_allocated": form.allocated,
+        "bits_stored": form.stored,
+        "pixel_representation": int(form.signed),
+        "pixel_keyword": "PixelData",
+    }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             decoder = get_decoder(file.syntax or "")
             plugins = [name for name in decoder.available_plugins if name != "pillow"]
             pixels, _ = decoder.as_array(
-                encapsulate([bytes(frame)]),
-                decoding_plugin=plugins[0],
-                raw=True,
-                transfer_syntax_uid=file.syntax,
-                rows=form.rows,
-                columns=form.columns,
-                number_of_frames=1,
-                samples_per_pixel=1,
-                photometric_interpretation="MONOCHROME2",
-                bits_allocated=form.allocated,
-                bits_stored=form.stored,
-                pixel_representation=int(form.signed),
-                pixel_keyword="PixelData",
+                encapsulate([bytes(frame)]), decoding_plugin=plugins[0], raw=True, **options
             )
         except Exception:  # noqa: BLE001 -- as for ours
             raise PixelError(Reason.DECODE_FAILED, "no codec accepts the pixel data") from None
@@ -276,7 +278,7 @@ def _stored(words: NDArray[Any], form: Format) -> Stored:
     if shift == 0 and form.allocated == 16 and (form.stored == 16 or words.max() <= mask):
         values = np.ascontiguousarray(words, np.uint16)
     else:
-        values = (words.astype(np.uint16) >> shift) & np.uint16(mask)
+        values = (words.astype(np.uint16) >> np.uint16(shift)) & np.uint16(mask)
     return _extended(values, form.stored) if form.signed else values
 
 

@@ -34,10 +34,10 @@ def join(value: memoryview) -> Frame:
     items: list[memoryview] = []
     at, delimited = 0, False
     while at + HEADER <= len(value):
-        tag = value[at : at + 4]
+        tag = bytes(value[at : at + 4])
         if tag not in (ITEM, DELIMITER) and items and len(items[-1]) % 2:
             at += 1
-            tag = value[at : at + 4]
+            tag = bytes(value[at : at + 4])
         if tag == DELIMITER:
             delimited = True
             break

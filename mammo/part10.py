@@ -42,16 +42,14 @@ def read(data: bytes | memoryview) -> Part10:
     bound), TRUNCATED (a deflated stream that does not end).
     """
     syntax, begin = _meta(memoryview(data))
-    if syntax == DEFLATED:
-        source = BytesIO(_inflate(memoryview(data)[begin:]))
-    else:
-        source = BytesIO(data)
+    plain = _inflate(memoryview(data)[begin:]) if syntax == DEFLATED else data
+    source = BytesIO(plain)
     header = _parse(source, deflated=syntax == DEFLATED)
     at = source.tell()
     rest = memoryview(source.getbuffer())[at:]
     little = syntax != BIG_ENDIAN and header.original_encoding[1] is not False
     tag = PIXEL_DATA if little else b"\x7f\xe0\x00\x10"
-    if rest[:4] != tag:
+    if bytes(rest[:4]) != tag:
         raise PixelError(Reason.PIXEL_DATA_MISSING, "the file ends without pixel data")
     order = "<" if little else ">"
     try:
@@ -70,15 +68,17 @@ def read(data: bytes | memoryview) -> Part10:
 
 def _meta(data: memoryview) -> tuple[str | None, int]:
     """Transfer syntax and where the data set begins (PS3.10, 7.1: always Explicit VR LE)."""
-    at = 132 if data[128:132] == b"DICM" else 0
+    at = 132 if bytes(data[128:132]) == b"DICM" else 0
     syntax = None
-    while data[at : at + 2] == b"\x02\x00" and at + 8 <= len(data):
+    while bytes(data[at : at + 2]) == b"\x02\x00" and at + 8 <= len(data):
         vr = bytes(data[at + 4 : at + 6])
         head = 12 if vr in LONG_VRS else 8
         if at + head > len(data):
             break
-        (length,) = struct.unpack_from("<I" if head == 12 else "<H", data, at + head - (4 if head == 12 else 2))
-        if data[at + 2 : at + 4] == b"\x10\x00":
+        (length,) = struct.unpack_from(
+            "<I" if head == 12 else "<H", data, at + head - (4 if head == 12 else 2)
+        )
+        if bytes(data[at + 2 : at + 4]) == b"\x10\x00":
             value = bytes(data[at + head : at + head + min(length, 64)])
             syntax = value.decode("ascii", "replace").strip(" \0")
         at += head + length
@@ -99,8 +99,8 @@ def _inflate(stream: memoryview) -> bytes:
     raise PixelError(Reason.TRUNCATED, "the deflated data set does not end")
 
 
-def _at_pixels(tag: BaseTag, vr: str | None, length: int) -> bool:
-    return tag == 0x7FE00010
+def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return int(tag) == 0x7FE00010
 
 
 def _parse(source: BytesIO, *, deflated: bool) -> Dataset:
@@ -115,7 +115,5 @@ def _parse(source: BytesIO, *, deflated: bool) -> Dataset:
             )
             header.set_original_encoding(is_implicit_vr=False, is_little_endian=True)
         except Exception:  # noqa: BLE001 -- on hostile bytes pydicom raises anything
-            raise PixelError(
-                Reason.HEADER_UNREADABLE, "the data set cannot be parsed"
-            ) from None
+            raise PixelError(Reason.HEADER_UNREADABLE, "the data set cannot be parsed") from None
         return header
