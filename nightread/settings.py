@@ -1,0 +1,176 @@
+"""Settings: from the environment (`NIGHTREAD_…`), then from a TOML file.
+
+The file is the one that `--config` names, or else `.nightread/nightread.toml`, which
+`nightread stack up` writes. A wrong value is one sentence: which setting, what is wrong, an example.
+"""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, FilePath, PositiveInt, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
+
+from nightread.errors import ConfigurationError
+from triton_repo.release import DEFAULT_DIR
+
+PREFIX = "NIGHTREAD_"
+STACK_FILE = Path(".nightread") / "nightread.toml"
+
+_ADDRESS = re.compile(r"(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+):\d{1,5}")
+
+
+def _database_url(value: str) -> str:
+    """A psycopg2 URL whose password, if any, is in a file of its own."""
+    try:
+        url = make_url(value)
+    except ArgumentError:
+        raise ValueError("it is not a database URL") from None
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg2")
+    if url.drivername != "postgresql+psycopg2":
+        raise ValueError("only PostgreSQL through psycopg2 is supported")
+    if url.password is not None or "password" in url.query:
+        raise ValueError("a password must not stand in it: name a password file (passfile=)")
+    if not url.database:
+        raise ValueError("it names no database")
+    return url.render_as_string()
+
+
+def _http_url(value: str) -> str:
+    if not re.fullmatch(r"https?://[^/\s]+/?", value):
+        raise ValueError("it must be http:// or https:// and a host, without a path")
+    return value.rstrip("/")
+
+
+def _addresses(value: str) -> str:
+    parts = [part.strip() for part in value.split(",")]
+    if not all(_ADDRESS.fullmatch(part) for part in parts):
+        raise ValueError("it must be host:port of Triton's gRPC, several with commas between")
+    return ",".join(parts)
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
+HttpUrl = Annotated[str, AfterValidator(_http_url)]
+Addresses = Annotated[str, AfterValidator(_addresses)]
+
+EXAMPLES = {
+    "database_url": "postgresql://nightread@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "migration_database_url": "postgresql://owner@db.example:5432/nightread?passfile=/root/.pgpass",
+    "s3_endpoint_url": "https://s3.example:9000",
+    "s3_region": "eu-central-1",
+    "s3_ca_bundle": "/etc/nightread/s3-ca.pem",
+    "s3_credentials_file": "/etc/nightread/aws-credentials",
+    "triton_url": "triton-0.example:8001,triton-1.example:8001",
+    "triton_ca": "/etc/nightread/triton-ca.pem",
+    "releases_dir": "/srv/nightread/releases",
+    "release": "base-2026-11",
+    "ray_address": "ray://head.example:10001",
+    "window": "16",
+    "study_timeout_s": "600",
+    "study_memory_mb": "2048",
+    "pseudonym_key_file": "/etc/nightread/pseudonym.key",
+    "log_format": "json",
+    "triton_env": ".venv-triton",
+}
+
+
+class Settings(BaseSettings):
+    """Each is `NIGHTREAD_` and its name in capitals in the environment, its name in the file."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="forbid", frozen=True
+    )
+
+    database_url: DatabaseUrl | None = None  # the job's login
+    migration_database_url: DatabaseUrl | None = None  # the schema owner's; else the job's
+    s3_endpoint_url: HttpUrl | None = None  # None: AWS itself
+    s3_region: str | None = None
+    s3_ca_bundle: FilePath | None = None
+    s3_credentials_file: FilePath | None = None  # None: the ordinary AWS credential chain
+    triton_url: Addresses | None = None
+    triton_ca: FilePath | None = None  # None: no TLS
+    releases_dir: Path = DEFAULT_DIR
+    release: str | None = None  # None: the newest
+    ray_address: str | None = None  # None: a local Ray
+    window: PositiveInt | None = None  # studies in flight; None: from the cluster's cores
+    study_timeout_s: PositiveInt = 600
+    study_memory_mb: PositiveInt = 2048
+    pseudonym_key_file: FilePath | None = None
+    log_format: Literal["console", "json"] = "console"
+    triton_env: Path | None = None  # None: `.venv-triton` beside our own environment
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file, whose values are the arguments."""
+        del settings_cls, dotenv_settings, file_secret_settings
+        return env_settings, init_settings
+
+    @property
+    def triton_urls(self) -> tuple[str, ...]:
+        """Every Triton's host:port."""
+        return tuple(self.triton_url.split(",")) if self.triton_url else ()
+
+    def need(
+        self,
+        name: Literal["database_url", "triton_url", "pseudonym_key_file", "migration_database_url"],
+    ) -> str:
+        """A setting that this command can't do without. Raises ConfigurationError."""
+        value = getattr(self, name)
+        if value is None and name == "migration_database_url":
+            value = self.database_url
+        if value is None:
+            raise ConfigurationError(
+                f"{PREFIX}{name.upper()} is not set: run `nightread stack up` here, or set it, for "
+                f"example {PREFIX}{name.upper()}={EXAMPLES[name]}"
+            )
+        return str(value)
+
+
+def _sentence(error: ValidationError, file: Path | None) -> str:
+    """The first fault in words. The value itself is not shown: it may hold a password."""
+    fault = error.errors(include_input=False, include_url=False)[0]
+    name = str(fault["loc"][0])
+    variable = f"{PREFIX}{name.upper()}"
+    if name not in Settings.model_fields:
+        return f"`{name}` in {file} is not a setting of nightread: remove it or correct its name."
+    from_file = os.environ.get(variable, "") == "" and file is not None
+    where = f"`{name}` in {file}" if from_file else variable
+    what = str(fault["msg"]).removeprefix("Value error, ")
+    example = f'{name} = "{EXAMPLES[name]}"' if from_file else f"{variable}={EXAMPLES[name]}"
+    return f"{where} is wrong: {what[0].lower()}{what[1:]}; for example {example}"
+
+
+def load_settings(config: Path | None = None, *, stack_file: Path | None = STACK_FILE) -> Settings:
+    """Read the settings: `config`, or `stack_file` where it exists, under the environment.
+
+    Raises ConfigurationError with one sentence for a wrong value, an unknown name in the file,
+    or a file that can't be read.
+    """
+    file = config or (stack_file if stack_file is not None and stack_file.exists() else None)
+    table: dict[str, Any] = {}
+    if file is not None:
+        try:
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The settings file {file} can't be read: {error.strerror}."
+            ) from None
+        except ValueError as error:  # not TOML, not UTF-8
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"The settings file {file} is not TOML: {reason}.") from None
+    try:
+        return Settings(**table)
+    except ValidationError as error:
+        raise ConfigurationError(_sentence(error, file)) from None

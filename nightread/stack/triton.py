@@ -1,0 +1,77 @@
+"""Triton from the package `nvidia-pytriton`: serves one release's ensemble.
+
+Version 2.51; its python backend is the only one that runs without a GPU.
+"""
+
+import os
+import secrets
+import signal
+from pathlib import Path
+
+import psutil
+
+from nightread.stack.ports import HOST, draw
+from nightread.stack.process import Launch
+from nightread.stack.triton_env import SHM, StubEnv
+from triton_repo.contract import CLASSIFIER, DETECTOR, ENSEMBLE
+
+SERVICE = "triton"
+EXIT_SECONDS = 5  # for running requests, after SIGTERM
+TEMPORARY = Path("/tmp")  # noqa: S108 - hard-coded in Triton's python backend
+
+
+def launch(folder: Path, models: Path, env: StubEnv, backends: Path, libpython: str) -> Launch:
+    """How to start the server over the model repository `models`."""
+    token = secrets.token_hex(4)
+    identity, prefix = f"nightread-{token}", f"nightread_{token}_"
+    grpc, metrics = draw(2)
+    argv = [
+        str(env.home / "bin" / "tritonserver"),
+        f"--id={identity}",  # by which a probe knows that no other server answers
+        f"--model-repository={models}",
+        f"--backend-directory={backends}",
+        "--model-control-mode=explicit",
+        *(f"--load-model={name}" for name in (DETECTOR, CLASSIFIER, ENSEMBLE)),
+        "--disable-auto-complete-config",
+        "--allow-http=false",  # an idle connection would hold up the exit
+        *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),
+        *(f"--metrics-address={HOST}", f"--metrics-port={metrics}", "--allow-gpu-metrics=false"),
+        f"--exit-timeout-secs={EXIT_SECONDS}",
+        f"--backend-config=python,shm-region-prefix-name={prefix}",
+        "--log-format=ISO8601",
+    ]
+    return Launch(
+        service=SERVICE,
+        url=f"{HOST}:{grpc}",
+        argv=tuple(argv),
+        env=env.variables(libpython),
+        folder=folder,
+        log=folder / "log",
+        stop=signal.SIGTERM,
+        grace=EXIT_SECONDS + 3.0,
+        leftovers=(f"{SHM}/{prefix}*",),
+        identity=identity,
+    )
+
+
+def environment_folders() -> set[str]:
+    """The folders that the python backends of this user's Tritons hold now.
+
+    Each server makes one when its backend is loaded, and leaves it behind when it is killed.
+    """
+    found = set()
+    for path in TEMPORARY.glob("python_env_*"):
+        try:
+            if path.stat().st_uid == os.geteuid():
+                found.add(str(path))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def has_stubs(pid: int) -> bool:
+    """Whether a server has started its stubs: by then its environment folder exists."""
+    try:
+        return bool(psutil.Process(pid).children())
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,116 @@
+"""A small release for the stack's own tests: its graphs answer with places in the picture."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from mammo.codes import SourceKind
+from mammo.prepare import Preparation
+from mammo.scoring import Calibration, Scale
+from triton_repo.build import build
+from triton_repo.contract import Sizes
+
+SIZES = Sizes(height=96, width=64, boxes=4)
+FLOAT, INT32, INT64, UINT8 = (
+    TensorProto.FLOAT,
+    TensorProto.INT32,
+    TensorProto.INT64,
+    TensorProto.UINT8,
+)
+
+
+def _value(name: str, kind: int, *dims: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, [1, *dims])
+
+
+def _save(path: Path, nodes: list, inputs: list, outputs: list, constants: dict) -> Path:
+    tensors = [numpy_helper.from_array(np.asarray(v), name) for name, v in constants.items()]
+    graph = helper.make_graph(nodes, path.stem, inputs, outputs, tensors)
+    opset = [helper.make_opsetid("", 18)]
+    onnx.save(helper.make_model(graph, opset_imports=opset, ir_version=10), path)
+    return path
+
+
+def _detector(path: Path) -> Path:
+    """The four brightest pixels, as boxes of 4 by 4."""
+    node = helper.make_node
+    return _save(
+        path,
+        [
+            node("Cast", ["image"], ["gray"], to=FLOAT),
+            node("Reshape", ["gray", "row"], ["pixels"]),
+            node("TopK", ["pixels", "four"], ["peaks", "where"]),
+            node("Div", ["peaks", "white"], ["detection"]),
+            node("Div", ["where", "width"], ["y"]),
+            node("Mod", ["where", "width"], ["x"]),
+            node("Concat", ["x", "y", "x", "y"], ["corners"], axis=0),
+            node("Transpose", ["corners"], ["by_box"], perm=[1, 0]),
+            node("Unsqueeze", ["by_box", "zero"], ["batched"]),
+            node("Cast", ["batched"], ["places"], to=FLOAT),
+            node("Add", ["places", "reach"], ["boxes"]),
+            node("Mod", ["where", "two"], ["parity"]),
+            node("Cast", ["parity"], ["kind"], to=INT32),
+            node("Identity", ["all"], ["count"]),
+        ],
+        [_value("image", UINT8, 1, SIZES.height, SIZES.width)],
+        [
+            _value("boxes", FLOAT, 4, 4),
+            _value("detection", FLOAT, 4),
+            _value("kind", INT32, 4),
+            _value("count", INT32, 1),
+        ],
+        {
+            "row": np.array([1, -1]),
+            "four": np.array([4]),
+            "white": np.float32(256),
+            "width": np.array(SIZES.width),
+            "zero": np.array([0]),
+            "two": np.array(2),
+            "reach": np.array([0, 0, 4, 4], np.float32),
+            "all": np.array([[4]], np.int32),
+        },
+    )
+
+
+def _classifier(path: Path) -> Path:
+    """The farther down a box lies, the more malignant."""
+    node = helper.make_node
+    return _save(
+        path,
+        [
+            node("Cast", ["image"], ["gray"], to=FLOAT),
+            node("ReduceMean", ["gray"], ["mean"], keepdims=0),
+            node("Div", ["mean", "white"], ["brightness"]),
+            node("Gather", ["boxes", "bottom"], ["y"], axis=2),
+            node("Div", ["y", "height"], ["depth"]),
+            node("Mul", ["depth", "brightness"], ["malignancy"]),
+        ],
+        [_value("image", UINT8, 1, SIZES.height, SIZES.width), _value("boxes", FLOAT, 4, 4)],
+        [_value("malignancy", FLOAT, 4)],
+        {"white": np.float32(256), "bottom": np.array(3), "height": np.float32(SIZES.height + 4)},
+    )
+
+
+@pytest.fixture(scope="session")
+def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of releases that holds one, `small`."""
+    folder = tmp_path_factory.mktemp("releases")
+    graphs = tmp_path_factory.mktemp("graphs")
+    build(
+        folder / "small",
+        detector=_detector(graphs / "detector.onnx"),
+        classifier=_classifier(graphs / "classifier.onnx"),
+        sizes=SIZES,
+        preparation=Preparation(height=SIZES.height, width=SIZES.width),
+        calibration=Calibration(0.0, 1.0, 1.0),
+        scale=Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4),
+        finding_threshold=0.1,
+        valid_for=(SourceKind.FFDM,),
+        description="the four brightest pixels",
+        intended_use="tests of the stack",
+        card="# small\n",
+    )
+    return folder
