@@ -49,12 +49,48 @@ MACHINES = MappingProxyType(
     {
         m.model: m
         for m in (
-            Machine("D65", 3328, 2560, 0.065, 12, _D, Shown.LINEAR, False, None, 0, 300, 3700, 0.016),
-            Machine("D65L", 4096, 3328, 0.065, 12, _D, Shown.LINEAR, False, (0, 0), 0, 200, 3900, 0.016),
-            Machine("D65N", 3328, 2560, 0.065, 14, _D, Shown.SIGMOID, True, None, 60, 1500, 14800, 0.015),
-            Machine("D94", 3062, 2394, 0.0941, 12, _D, Shown.SIGMOID, False, (0, 30), 12, 420, 3600, 0.012),
-            Machine("D94S", 2294, 1914, 0.0941, 14, _D, Shown.LUT, False, (0, 60), 25, 1700, 14200, 0.012),
-            Machine("D94T", 2850, 2394, 0.0941, 12, _D, Shown.LUT, False, None, 4, 380, 3500, 0.013),
+            Machine(
+                "D65", 3328, 2560, 0.065, 12, _D, Shown.LINEAR, False, None, 0, 300, 3700, 0.016
+            ),
+            Machine(
+                "D65L", 4096, 3328, 0.065, 12, _D, Shown.LINEAR, False, (0, 0), 0, 200, 3900, 0.016
+            ),
+            Machine(
+                "D65N", 3328, 2560, 0.065, 14, _D, Shown.SIGMOID, True, None, 60, 1500, 14800, 0.015
+            ),
+            Machine(
+                "D94",
+                3062,
+                2394,
+                0.0941,
+                12,
+                _D,
+                Shown.SIGMOID,
+                False,
+                (0, 30),
+                12,
+                420,
+                3600,
+                0.012,
+            ),
+            Machine(
+                "D94S",
+                2294,
+                1914,
+                0.0941,
+                14,
+                _D,
+                Shown.LUT,
+                False,
+                (0, 60),
+                25,
+                1700,
+                14200,
+                0.012,
+            ),
+            Machine(
+                "D94T", 2850, 2394, 0.0941, 12, _D, Shown.LUT, False, None, 4, 380, 3500, 0.013
+            ),
             Machine("F80", 3000, 2250, 0.08, 12, _F, Shown.LINEAR, False, None, 0, 0, 4095, 0.020),
             Machine("F85", 2824, 2118, 0.085, 12, _F, Shown.LINEAR, True, None, 0, 0, 4095, 0.018),
         )

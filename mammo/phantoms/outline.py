@@ -5,20 +5,14 @@ In CC y grows towards the medial side, in MLO towards the feet.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.views import Projection
+
 _KNOTS = 400  # samples of the skin curve
-
-
-class Projection(StrEnum):
-    """The two screening projections (PS3.16 CID 4014)."""
-
-    CC = "CC"
-    MLO = "MLO"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +48,7 @@ class Outline:
         """x, y of a point `depth` mm behind the nipple and `across` mm up or lateral of the line."""
         c, s = np.cos(self.axis), np.sin(self.axis)
         x, y = self.nipple
-        return float(x - depth * c - across * s), float(y - depth * s * -1 * -1 - across * c)
+        return float(x - depth * c + across * s), float(y - depth * s - across * c)
 
 
 def draw_breast(rng: np.random.Generator) -> Breast:
@@ -85,9 +79,7 @@ def _with_nipple(
     return np.where(skin > 0, skin + bump, skin), (tip, at)
 
 
-def craniocaudal(
-    breast: Breast, field: tuple[float, float], rng: np.random.Generator
-) -> Outline:
+def craniocaudal(breast: Breast, field: tuple[float, float], rng: np.random.Generator) -> Outline:
     """CC: a half ellipse on the chest wall. field: height, width (mm)."""
     height, width = field
     half = min(breast.breadth / 2, 0.46 * height)

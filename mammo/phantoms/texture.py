@@ -36,9 +36,7 @@ def _filter(shape: tuple[int, int], beta: float, outer: float) -> Field:
     return np.asarray(h / np.sqrt(variance), np.float32)
 
 
-def power_law(
-    rng: np.random.Generator, shape: tuple[int, int], beta: float, outer: float
-) -> Field:
+def power_law(rng: np.random.Generator, shape: tuple[int, int], beta: float, outer: float) -> Field:
     """A stationary field of zero mean and unit variance, float32 (rows, columns).
 
     beta: exponent of the power spectrum. outer: scale in pixels beyond which power is flat.
