@@ -20,7 +20,7 @@ LOCK_TIMEOUT = "4s"  # a migration that waits for a lock makes everybody else wa
 STATEMENT_TIMEOUT = "5s"
 
 
-class MigrationLocked(Exception):
+class MigrationLocked(Exception):  # noqa: N818 -- a state of affairs, nothing is wrong
     """Another migration is running, or a session holds a lock that this one needs."""
 
 

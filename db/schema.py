@@ -357,7 +357,7 @@ class Patient(Base):
     """Who a patient pseudonym is. The job may add rows and never reads one (guarantee 7)."""
 
     __tablename__ = "patients"
-    __table_args__: ClassVar[dict[str, str]] = {"schema": "identity"}
+    __table_args__ = {"schema": "identity"}  # noqa: RUF012 -- as SQLAlchemy declares it
 
     pseudonym: Mapped[str] = mapped_column(C, primary_key=True)
     patient_name: Mapped[str | None]

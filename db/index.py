@@ -1,0 +1,290 @@
+"""The index of the archive: what was listed, and what reading it showed.
+
+Bulk: a listing page or a few hundred objects a transaction. Rows are written in the order of
+their keys, so that two runs wait for each other rather than deadlock.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, NamedTuple
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from db.schema import Instance, Patient, StoredObject, Study
+from db.studies import refresh
+from db.text import storable, storable_json, storable_or_none
+from mammo.codes import RETRIED_OBJECT_REASONS, Flag, Reason, Verdict
+from mammo.facts import Identity
+
+
+class ListedObject(NamedTuple):
+    """A row of a bucket's listing."""
+
+    key: str
+    etag: str
+    size: int  # bytes
+
+
+class ObjectRef(NamedTuple):
+    """An object that must be read."""
+
+    id: int
+    bucket: str
+    key: str
+    etag: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedInstance:
+    """What the header of one instance says, and what is to become of it.
+
+    UIDs are at most 64 characters (PS3.5 6.2). Without `sop_instance_uid` it is a bad member
+    of an archive object; without `study_uid` it belongs to no study.
+    """
+
+    sop_instance_uid: str | None
+    study_uid: str | None
+    series_uid: str | None
+    study_pseudonym: str | None  # with study_uid
+    patient_pseudonym: str | None
+    modality: str | None
+    sop_class: str | None
+    transfer_syntax: str | None
+    is_mammography: bool  # Modality MG or a mammography SOP class; quarantined ones count anyway
+    laterality: str | None
+    view: str | None
+    study_date: date | None
+    verdict: Verdict
+    reason: Reason
+    detail: str
+    flags: tuple[Flag, ...]
+    facts: dict[str, Any]  # JSON-able, without identity
+    rule_version: str
+    member: str | None = None
+    identity: Identity | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectOutcome:
+    """What reading an object showed: instances, or the reason why it holds none."""
+
+    object_id: int
+    reason: Reason | None
+    instances: tuple[IndexedInstance, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.reason is None) != bool(self.instances):
+            raise ValueError("an object holds instances or has a reason why not")
+
+
+LISTED = text(
+    """
+    INSERT INTO objects AS o (bucket, key, etag, size, last_seen_run)
+    SELECT :bucket, new.key, new.etag, new.size, :run
+    FROM unnest(cast(:keys AS text[]), cast(:etags AS text[]), cast(:sizes AS bigint[]))
+        AS new (key, etag, size)
+    ON CONFLICT (bucket, key) DO UPDATE SET (
+        etag, size, last_seen_run, gone_at, indexed_at, reason, instance_count
+    ) = (
+        SELECT excluded.etag, excluded.size, greatest(o.last_seen_run, excluded.last_seen_run),
+            cast(NULL AS timestamptz),
+            CASE WHEN NOT again THEN o.indexed_at END,
+            CASE WHEN NOT again THEN o.reason END,
+            CASE WHEN again THEN 0 ELSE o.instance_count END
+        FROM (
+            SELECT (o.etag, o.size) <> (excluded.etag, excluded.size)
+                OR coalesce(o.reason = ANY(:retried), false) OR o.gone_at IS NOT NULL AS again
+        ) AS decided
+    )
+    RETURNING id, key, etag, size, indexed_at IS NULL AS unread
+    """
+)
+
+
+def listed(
+    session: Session, run: int, bucket: str, objects: Sequence[ListedObject]
+) -> list[ObjectRef]:
+    """Note a page of a listing; returns those that must be read, in the order of their keys.
+
+    These are new ones, changed ones (etag or size), those that were away, and those whose
+    reading failed last time.
+    """
+    if not objects:
+        return []
+    rows = sorted({row.key: row for row in objects}.values())
+    found = session.execute(
+        LISTED,
+        {
+            "run": run,
+            "bucket": bucket,
+            "keys": [row.key for row in rows],
+            "etags": [row.etag for row in rows],
+            "sizes": [row.size for row in rows],
+            "retried": sorted(reason.value for reason in RETRIED_OBJECT_REASONS),
+        },
+    )
+    refs = [ObjectRef(row.id, bucket, row.key, row.etag, row.size) for row in found if row.unread]
+    return sorted(refs, key=lambda ref: ref.key)
+
+
+GONE = text(
+    """
+    WITH gone AS (
+        UPDATE objects o SET gone_at = now()
+        FROM runs
+        WHERE runs.id = :run AND o.bucket = runs.bucket AND starts_with(o.key, runs.prefix)
+            AND o.last_seen_run < runs.id AND o.gone_at IS NULL
+        RETURNING o.id
+    )
+    SELECT gone.id, i.study_id FROM gone LEFT JOIN instances i ON i.object_id = gone.id
+    """
+)
+
+
+def listing_done(session: Session, run: int) -> int:
+    """Mark the objects that a complete listing no longer held; returns how many."""
+    rows = session.execute(GONE, {"run": run}).all()
+    refresh(session, {study for _, study in rows if study is not None})
+    return len({object_id for object_id, _ in rows})
+
+
+OBJECTS_READ = text(
+    """
+    UPDATE objects SET indexed_at = now(), reason = :reason, instance_count = :count
+    WHERE id = :object
+    """
+)
+
+
+def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
+    """Write down what reading objects showed, in place of what was known of them.
+
+    Studies, identities and worklist rows (pending ones) are part of it. Writing the same again
+    changes nothing that anyone reads.
+    """
+    outcomes = sorted(outcomes, key=lambda outcome: outcome.object_id)
+    ids = [outcome.object_id for outcome in outcomes]
+    # Whoever writes the same objects at this moment waits here.
+    session.execute(
+        select(StoredObject.id)
+        .where(StoredObject.id.in_(ids))
+        .order_by(StoredObject.id)
+        .with_for_update()
+    ).all()
+    touched = {
+        study
+        for study in session.scalars(
+            delete(Instance)
+            .where(Instance.object_id.in_(ids))
+            .returning(Instance.study_id)
+            .execution_options(synchronize_session=False)
+        )
+        if study is not None
+    }
+    instances = [instance for outcome in outcomes for instance in outcome.instances]
+    studies = _studies(session, instances)
+    touched |= set(studies.values())
+    session.execute(  # the derived columns of a study are written by one at a time
+        select(Study.id).where(Study.id.in_(touched)).order_by(Study.id).with_for_update()
+    ).all()
+    rows = [
+        _row(outcome.object_id, ordinal, instance, studies)
+        for outcome in outcomes
+        for ordinal, instance in enumerate(outcome.instances)
+    ]
+    if rows:
+        session.execute(insert(Instance), rows)
+    _identities(session, instances)
+    session.execute(
+        OBJECTS_READ,
+        [
+            {
+                "object": outcome.object_id,
+                "reason": outcome.reason and outcome.reason.value,
+                "count": len(outcome.instances),
+            }
+            for outcome in outcomes
+        ],
+    )
+    refresh(session, touched)
+
+
+def _studies(session: Session, instances: Iterable[IndexedInstance]) -> dict[str, int]:
+    """The ids of the instances' studies by UID; unknown ones are made."""
+    pseudonyms = {
+        instance.study_uid: instance.study_pseudonym
+        for instance in instances
+        if instance.study_uid is not None
+    }
+    if not pseudonyms:
+        return {}
+    session.execute(
+        insert(Study).on_conflict_do_nothing(),
+        [{"study_uid": uid, "pseudonym": pseudonyms[uid]} for uid in sorted(pseudonyms)],
+    )
+    found = session.execute(
+        select(Study.study_uid, Study.id).where(Study.study_uid.in_(pseudonyms))
+    )
+    return {study.study_uid: study.id for study in found}
+
+
+def _identities(session: Session, instances: Collection[IndexedInstance]) -> None:
+    people = {
+        instance.patient_pseudonym: instance.identity
+        for instance in instances
+        if instance.patient_pseudonym is not None and instance.identity is not None
+    }
+    if people:
+        # Without a conflict target this needs the right to INSERT and no other.
+        session.execute(
+            insert(Patient).on_conflict_do_nothing(),
+            [
+                {
+                    "pseudonym": pseudonym,
+                    "patient_name": storable(person.name) or None,
+                    "patient_id": storable(person.patient_id) or None,
+                    "issuer": storable(person.issuer) or None,
+                    "birth_date": storable(person.birth_date) or None,
+                    "sex": storable(person.sex) or None,
+                }
+                for pseudonym, person in sorted(people.items())
+            ],
+        )
+
+
+def _row(
+    object_id: int, ordinal: int, instance: IndexedInstance, studies: dict[str, int]
+) -> dict[str, Any]:
+    detail = storable(instance.detail)
+    # Until `refresh` has seen all of its study it stands as a duplicate: another object may
+    # hold the same instance.
+    accepted = instance.verdict is Verdict.ACCEPTED
+    return {
+        "object_id": object_id,
+        "ordinal": ordinal,
+        "member": storable_or_none(instance.member),
+        "study_id": None if instance.study_uid is None else studies[instance.study_uid],
+        "sop_instance_uid": instance.sop_instance_uid,
+        "series_uid": instance.series_uid,
+        "patient_pseudonym": instance.patient_pseudonym,
+        "modality": storable_or_none(instance.modality),
+        "sop_class": storable_or_none(instance.sop_class),
+        "transfer_syntax": storable_or_none(instance.transfer_syntax),
+        "is_mammography": instance.is_mammography or instance.verdict is Verdict.QUARANTINED,
+        "laterality": instance.laterality,
+        "view": instance.view,
+        "study_date": instance.study_date,
+        "header_verdict": instance.verdict.value,
+        "header_reason": instance.reason.value,
+        "header_detail": detail,
+        "rule_version": instance.rule_version,
+        "verdict": Verdict.EXCLUDED.value if accepted else instance.verdict.value,
+        "reason": Reason.DUPLICATE_INSTANCE.value if accepted else instance.reason.value,
+        "detail": detail,
+        "flags": [flag.value for flag in instance.flags],
+        "facts": storable_json(instance.facts),
+    }

@@ -1,0 +1,212 @@
+"""What a run has to screen: the studies under its prefix of which its release has not spoken.
+
+Nothing here loads all studies: `pending` walks them by id, a page at a time.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from mammo.codes import Level, NotScored
+
+MAX_ATTEMPTS = 3  # of a study that ends its worker or its time each time: then it is POISON
+RETRIED = [reason.value for reason in NotScored if not reason.final]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInstance:
+    """An instance to be read, prepared and inferred."""
+
+    id: int
+    bucket: str
+    key: str
+    etag: str
+    size: int  # bytes of the object
+    member: str | None
+    ordinal: int  # place in its object
+    sop_instance_uid: str
+    transfer_syntax: str | None
+    laterality: str | None
+    view: str | None
+    flags: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedStudy:
+    """A study to be screened. `fingerprint` goes back with its result."""
+
+    id: int
+    study_uid: str
+    pseudonym: str
+    fingerprint: str
+    site: str
+    study_date: date | None
+    instances: tuple[PlannedInstance, ...]  # by UID
+
+
+# Under the prefix, and nothing current said of it as it is now.
+OPEN = """
+    FROM studies s
+    JOIN runs ON runs.id = :run
+    LEFT JOIN results r ON r.study_id = s.id AND r.release = runs.release
+        AND r.superseded_at IS NULL
+    LEFT JOIN attempts a ON a.study_id = s.id AND a.release = runs.release
+        AND a.fingerprint = s.fingerprint
+    WHERE s.is_mammography
+        AND (r.id IS NULL OR r.fingerprint <> s.fingerprint
+            OR (r.reason = ANY(:retried) AND r.run_id <> runs.id))
+        AND EXISTS (
+            SELECT FROM instances i JOIN objects o ON o.id = i.object_id
+            WHERE i.study_id = s.id AND o.bucket = runs.bucket
+                AND starts_with(o.key, runs.prefix) AND o.last_seen_run >= runs.id
+        )
+"""
+
+PENDING = text(
+    f"""
+    SELECT s.id, s.study_uid, s.pseudonym, s.fingerprint, s.site, s.study_date
+    {OPEN}
+        AND s.id > :after AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+    ORDER BY s.id
+    LIMIT :limit
+    """
+)
+
+REMAINING = text(
+    f"""
+    SELECT count(*)
+    {OPEN} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+    """
+)
+
+INSTANCES = text(
+    """
+    SELECT i.study_id, i.id, o.bucket, o.key, o.etag, o.size, i.member, i.ordinal,
+        i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view, i.flags, i.facts
+    FROM instances i JOIN objects o ON o.id = i.object_id
+    WHERE i.study_id = ANY(:studies) AND i.header_verdict = 'accepted'
+        AND i.reason <> 'DUPLICATE_INSTANCE'
+        AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
+    ORDER BY i.study_id, i.sop_instance_uid
+    """
+)
+
+COUNT = text(
+    """
+    INSERT INTO attempts AS a (study_id, release, fingerprint, count)
+    SELECT :study, release, :fingerprint, 1 FROM runs WHERE id = :run
+    ON CONFLICT (study_id, release) DO UPDATE SET
+        count = CASE WHEN a.fingerprint = excluded.fingerprint THEN a.count + 1 ELSE 1 END,
+        fingerprint = excluded.fingerprint,
+        last_started_at = now()
+    RETURNING count
+    """
+)
+
+UNSCORABLE = text(
+    f"""
+    SELECT s.id AS study, coalesce(s.unscorable, :poison) AS reason
+    {OPEN} AND (s.unscorable IS NOT NULL OR a.count >= :attempts)
+    ORDER BY s.id
+    LIMIT :limit
+    FOR UPDATE OF s
+    """
+)
+
+SUPERSEDE = text(
+    """
+    UPDATE results SET superseded_at = now()
+    FROM runs
+    WHERE runs.id = :run AND results.release = runs.release
+        AND results.study_id = ANY(:studies) AND results.superseded_at IS NULL
+    """
+)
+
+CLOSE = text(
+    """
+    WITH said AS (
+        INSERT INTO results
+            (study_id, release, run_id, fingerprint, content_digest, level, reason, code_version)
+        SELECT s.id, runs.release, runs.id, s.fingerprint,
+            encode(sha256(convert_to(c.reason, 'UTF8')), 'hex'), :level, c.reason,
+            runs.code_version
+        FROM unnest(cast(:studies AS bigint[]), cast(:reasons AS text[])) AS c (study, reason)
+        JOIN studies s ON s.id = c.study
+        JOIN runs ON runs.id = :run
+        RETURNING id, study_id, level
+    )
+    INSERT INTO worklist (study_id, study_uid, site, level, result_id)
+    SELECT s.id, s.study_uid, s.site, said.level, said.id
+    FROM said JOIN studies s ON s.id = said.study_id
+    ON CONFLICT (study_id) DO UPDATE SET
+        level = excluded.level, probability = NULL, result_id = excluded.result_id
+    """
+)
+
+
+def pending(
+    session: Session, run: int, limit: int, after: int = 0, max_attempts: int = MAX_ATTEMPTS
+) -> list[PlannedStudy]:
+    """The next studies to screen, by id, with an id above `after`; empty: no more.
+
+    Studies of this run's prefix without a current result of its release, or whose result was
+    made from other instances, or could not be had by an earlier run for a reason that passes.
+    """
+    values = {"run": run, "attempts": max_attempts, "retried": RETRIED}
+    studies = session.execute(PENDING, values | {"after": after, "limit": limit}).mappings().all()
+    instances: dict[int, list[PlannedInstance]] = {study["id"]: [] for study in studies}
+    for row in session.execute(INSTANCES, {"studies": list(instances)}).mappings():
+        found = dict(row) | {"flags": tuple(row["flags"])}
+        instances[found.pop("study_id")].append(PlannedInstance(**found))
+    return [PlannedStudy(**study, instances=tuple(instances[study["id"]])) for study in studies]
+
+
+def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> int:
+    """How many studies `pending` would give in all."""
+    values = {"run": run, "attempts": max_attempts, "retried": RETRIED}
+    count: int = session.execute(REMAINING, values).scalar_one()
+    return count
+
+
+def count_attempt(session: Session, run: int, study: PlannedStudy) -> int:
+    """Count that `study` is handed out; commit before it is. Returns which attempt it is."""
+    count: int = session.execute(
+        COUNT, {"run": run, "study": study.id, "fingerprint": study.fingerprint}
+    ).scalar_one()
+    return count
+
+
+def close_unscorable(
+    session: Session, run: int, limit: int = 500, max_attempts: int = MAX_ATTEMPTS
+) -> dict[NotScored, int]:
+    """Write the results of up to `limit` studies that need no look at a pixel; empty: no more.
+
+    `MIXED_PATIENTS`, `ALL_QUARANTINED` and `NO_2D_IMAGE` by their headers; `POISON` those that
+    were handed out `max_attempts` times without an answer.
+    """
+    rows = session.execute(
+        UNSCORABLE,
+        {
+            "run": run,
+            "limit": limit,
+            "attempts": max_attempts,
+            "retried": RETRIED,
+            "poison": NotScored.POISON.value,
+        },
+    ).all()
+    if not rows:
+        return {}
+    values = {
+        "run": run,
+        "studies": [row.study for row in rows],
+        "reasons": [row.reason for row in rows],
+        "level": Level.NOT_SCORED.value,
+    }
+    session.execute(SUPERSEDE, values)
+    session.execute(CLOSE, values)
+    return dict(Counter(NotScored[row.reason] for row in rows))

@@ -1,0 +1,180 @@
+"""What became of everything that a run saw, counted in the database (guarantee 1).
+
+A run's objects are those under its prefix that it or a later run listed. One that was listed
+and not read, because the run still goes on or was interrupted, is counted as `READ_FAILED`:
+the next run reads it. A study counts if such an object, read, holds an instance of it. Once a
+run has ended its summary is kept as it was.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from db import schema
+from mammo.codes import Reason
+
+STAGES = ("list", "fetch", "decode", "prepare", "infer", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The counters of a run; objects, instances and studies each add up.
+
+    listed = with_instances + without_instance; indexed = accepted + excluded + quarantined;
+    the sum of `reasons` = indexed + without_instance; known = scored + not_scored + pending.
+    """
+
+    listed: int
+    with_instances: int
+    without_instance: int
+    unread: int  # of without_instance: not read yet
+    indexed: int
+    accepted: int
+    excluded: int
+    quarantined: int
+    reasons: dict[str, int]  # of instances, and of objects without one
+    known: int
+    screened_now: int  # their current result was written by this run
+    already_current: int  # their current result was written before
+    scored: int
+    not_scored: int
+    pending: int  # no result, or one from before the study changed
+    not_mammography: int
+    not_scored_reasons: dict[str, int]
+    seconds_total: float
+    seconds_by_stage: dict[str, float]
+
+    @property
+    def studies_per_minute(self) -> float:
+        return 60 * self.screened_now / self.seconds_total if self.seconds_total > 0 else 0.0
+
+
+SEEN = """
+    FROM objects o
+    JOIN runs ON o.bucket = runs.bucket AND starts_with(o.key, runs.prefix)
+        AND o.last_seen_run >= runs.id
+    WHERE runs.id = :run
+"""
+
+OBJECTS = text(
+    f"""
+    SELECT count(*) AS listed,
+        count(*) FILTER (WHERE o.instance_count > 0) AS with_instances,
+        count(*) FILTER (WHERE o.instance_count = 0) AS without_instance,
+        count(*) FILTER (WHERE o.indexed_at IS NULL) AS unread
+    {SEEN}
+    """
+)
+
+INSTANCES = text(
+    f"""
+    WITH seen AS (SELECT o.id {SEEN} AND o.indexed_at IS NOT NULL)
+    SELECT i.verdict, i.reason, count(*)
+    FROM instances i JOIN seen ON seen.id = i.object_id
+    GROUP BY i.verdict, i.reason
+    """  # noqa: S608
+)
+
+REASONS = text(
+    f"""
+    SELECT coalesce(o.reason, :unread) AS reason, count(*)
+    {SEEN} AND o.instance_count = 0
+    GROUP BY 1
+    """
+)
+
+STUDIES = text(
+    f"""
+    WITH seen AS (SELECT o.id {SEEN} AND o.indexed_at IS NOT NULL),
+    touched AS (
+        SELECT DISTINCT i.study_id
+        FROM instances i JOIN seen ON seen.id = i.object_id
+        WHERE i.study_id IS NOT NULL
+    )
+    SELECT s.is_mammography,
+        CASE WHEN r.id IS NULL THEN 'pending'
+            WHEN r.reason IS NULL THEN 'scored'
+            ELSE 'not_scored' END AS state,
+        r.reason,
+        coalesce(r.run_id = runs.id, false) AS now,
+        count(*) AS studies
+    FROM touched
+    JOIN studies s ON s.id = touched.study_id
+    CROSS JOIN runs
+    LEFT JOIN results r ON r.study_id = s.id AND r.release = runs.release
+        AND r.superseded_at IS NULL AND r.fingerprint = s.fingerprint
+    WHERE runs.id = :run
+    GROUP BY 1, 2, 3, 4
+    """  # noqa: S608
+)
+
+SECONDS = text(
+    """
+    SELECT extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
+        seconds
+    FROM runs WHERE id = :run
+    """
+)
+
+
+def summary(session: Session, run: int) -> Summary:
+    """The counters of `run`: as kept when it ended, or as they are now.
+
+    Raises `LookupError` when there is no such run.
+    """
+    found = session.get(schema.Run, run)
+    if found is None:
+        raise LookupError(f"there is no run {run}")
+    if found.summary is not None:
+        known = {field.name for field in fields(Summary)}
+        return Summary(**{name: value for name, value in found.summary.items() if name in known})
+    return _count(session, run)
+
+
+def _count(session: Session, run: int) -> Summary:
+    objects = session.execute(OBJECTS, {"run": run}).mappings().one()
+    instances = session.execute(INSTANCES, {"run": run}).all()
+    unread = {"run": run, "unread": Reason.READ_FAILED.value}
+    without = session.execute(REASONS, unread).all()
+    verdicts = _sums((verdict, count) for verdict, _, count in instances)
+    studies = session.execute(STUDIES, {"run": run}).mappings().all()
+    known = [row for row in studies if row["is_mammography"]]
+    states = _sums((row["state"], row["studies"]) for row in known)
+    total, stages = session.execute(SECONDS, {"run": run}).one()
+    return Summary(
+        **objects,
+        indexed=sum(verdicts.values()),
+        accepted=verdicts.get("accepted", 0),
+        excluded=verdicts.get("excluded", 0),
+        quarantined=verdicts.get("quarantined", 0),
+        reasons=_sums(
+            [
+                *((reason, count) for _, reason, count in instances),
+                *((reason, count) for reason, count in without),
+            ]
+        ),
+        known=sum(states.values()),
+        screened_now=sum(row["studies"] for row in known if row["now"]),
+        already_current=sum(
+            row["studies"] for row in known if not row["now"] and row["state"] != "pending"
+        ),
+        scored=states.get("scored", 0),
+        not_scored=states.get("not_scored", 0),
+        pending=states.get("pending", 0),
+        not_mammography=sum(row["studies"] for row in studies if not row["is_mammography"]),
+        not_scored_reasons=_sums(
+            (row["reason"], row["studies"]) for row in known if row["reason"] is not None
+        ),
+        seconds_total=total,
+        seconds_by_stage={stage: float(stages.get(stage, 0.0)) for stage in STAGES},
+    )
+
+
+def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """Counts by name, names in order."""
+    sums: dict[str, int] = {}
+    for name, count in pairs:
+        sums[name] = sums.get(name, 0) + count
+    return dict(sorted(sums.items()))
