@@ -7,6 +7,7 @@ bump. What differs: the Gaussian follows the box's own width and height.
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 ALPHA, BETA = 2.0, 4.0  # focusing exponents of the paper
 SPREAD = 6.0  # box's side over the Gaussian's deviation
@@ -39,20 +40,42 @@ def targets(
             heat[i, kind] = torch.maximum(heat[i, kind], bump)
             near = (bump > weight[i]) & (bump > 0.3)
             reach = torch.stack(
-                [(x - x0).expand(h, w), (y - y0).expand(h, w), (x1 - x).expand(h, w), (y1 - y).expand(h, w)]
+                [
+                    (x - x0).expand(h, w),
+                    (y - y0).expand(h, w),
+                    (x1 - x).expand(h, w),
+                    (y1 - y).expand(h, w),
+                ]
             )
             sides[i] = torch.where(near, reach, sides[i])
             weight[i] = torch.where(near, bump, weight[i])
     return heat, sides, weight
 
 
-def focal(logits: Tensor, heat: Tensor) -> Tensor:
-    """Sum over cells divided by the number of lesions; logits and heat (n, kinds, h, w)."""
+def counted(ignored: list[Tensor], complete: Tensor, shape: tuple[int, int], stride: int) -> Tensor:
+    """1.0 where a cell without a lesion is truly without: (n, kinds, h, w).
+
+    0.0 in ignored boxes (m, 4), one tensor an image, and for kinds of which not all lesions are
+    marked, complete (n, kinds) bool.
+    """
+    h, w = shape
+    y = ((torch.arange(h) + 0.5) * stride)[:, None]
+    x = ((torch.arange(w) + 0.5) * stride)[None]
+    sure = complete.float()[:, :, None, None].repeat(1, 1, h, w)
+    for i, boxes in enumerate(ignored):
+        for x0, y0, x1, y1 in boxes.tolist():
+            sure[i] *= 1.0 - ((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1)).float()
+    return sure
+
+
+def focal(logits: Tensor, heat: Tensor, sure: Tensor) -> Tensor:
+    """Sum over cells divided by the number of lesions; all (n, kinds, h, w), sure from `counted`."""
     logits = logits.float()
-    p = torch.sigmoid(logits).clamp(1e-6, 1 - 1e-6)
+    log_p, log_not = F.logsigmoid(logits), F.logsigmoid(-logits)
+    p = log_p.exp()
     positive = (heat >= 1.0).float()
-    hit = positive * (1 - p) ** ALPHA * p.log()
-    miss = (1 - positive) * (1 - heat) ** BETA * p**ALPHA * (1 - p).log()
+    hit = positive * (1 - p) ** ALPHA * log_p
+    miss = (1 - positive) * sure * (1 - heat) ** BETA * p**ALPHA * log_not
     return -(hit + miss).sum() / positive.sum().clamp(min=1.0)
 
 

@@ -1,0 +1,70 @@
+"""Everything that a training run depends on, apart from the data."""
+
+import tomllib
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+
+from training.datasets.phantoms import Portion
+from training.datasets.record import Split
+
+RECIPES = Path(__file__).parent / "recipes"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Stage(_Part):
+    """How one network is trained."""
+
+    seed: NonNegativeInt
+    steps: PositiveInt
+    batch: PositiveInt
+    learning_rate: PositiveFloat  # the highest of the cycle
+    backbone_share: PositiveFloat  # of it, for the pretrained part
+    weight_decay: float = Field(ge=0)
+    average: float = Field(ge=0, lt=1)  # share of the averaged weights that a step keeps
+    frozen_stages: NonNegativeInt  # of the backbone, counted from the picture
+
+
+class Shares(_Part):
+    """How often a training cut comes from each source."""
+
+    phantoms: PositiveFloat
+    cbis_ddsm: PositiveFloat
+    cdd_cesm: PositiveFloat
+
+
+class Phantoms(_Part):
+    """How many phantom views each split holds."""
+
+    train_backgrounds: PositiveInt
+    train_exposures: PositiveInt
+    train_lesions: PositiveInt
+    validation_studies: PositiveInt
+    test_studies: PositiveInt
+    test_full_size_studies: PositiveInt
+    reference_studies: PositiveInt
+
+    @property
+    def training(self) -> Portion:
+        """The views that networks are trained on."""
+        return Portion(
+            Split.TRAIN, self.train_backgrounds, self.train_exposures, self.train_lesions
+        )
+
+
+class Recipe(_Part):
+    """A recipe file."""
+
+    boxes: PositiveInt  # that leave the detector
+    shares: Shares
+    phantoms: Phantoms
+    detector: Stage
+    classifier: Stage
+
+
+def load(name: str) -> Recipe:
+    """`recipes/{name}.toml`; raises `ValidationError`, which names every wrong key."""
+    return Recipe.model_validate(tomllib.loads((RECIPES / f"{name}.toml").read_text()))
