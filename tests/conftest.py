@@ -2,12 +2,24 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from nightread.settings import Settings, load_settings
 from nightread.stack import throwaway
+from nightread.stack.down import down
+from nightread.stack.layout import Layout
+from nightread.stack.up import up
 
 SHARED = Path(__file__).parents[2] / "shared"
+
+
+class Stack(NamedTuple):
+    """A whole stack that runs."""
+
+    folder: Path  # as of `nightread stack up --dir`
+    settings: Settings  # what `folder`/nightread.toml says
 
 
 @pytest.fixture(scope="session")
@@ -25,5 +37,23 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     Its user is a superuser: tests may create databases of their own (`CREATE DATABASE ...
     TEMPLATE ...`) by replacing the database in the URL.
     """
-    with throwaway.server(tmp_path_factory.mktemp("postgres")) as url:
+    with throwaway.postgresql(tmp_path_factory.mktemp("postgres")) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[throwaway.S3]:
+    """A fresh SeaweedFS with an empty bucket `archive`."""
+    with throwaway.s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole stack over the default release, as `nightread stack up` starts it."""
+    layout = Layout(tmp_path_factory.mktemp("stack"))
+    up(layout, load_settings(stack_file=None), tell=print)
+    try:
+        yield Stack(layout.root, load_settings(layout.settings_file))
+    finally:
+        down(layout)

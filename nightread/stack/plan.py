@@ -22,5 +22,7 @@ class Plan:
     @classmethod
     def read(cls, path: Path) -> "Plan":
         found = json.loads(path.read_text())
-        release, env, backends = (Path(found[name]) for name in ("release", "triton_env", "backends"))
+        release, env, backends = (
+            Path(found[name]) for name in ("release", "triton_env", "backends")
+        )
         return cls(release, env, backends, found["libpython"])
