@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from db.scope import SEEN, scope
 from mammo.codes import Level, NotScored
 
 MAX_ATTEMPTS = 3  # of a study that ends its worker or its time each time: then it is POISON
@@ -32,6 +33,7 @@ class PlannedInstance:
     transfer_syntax: str | None
     laterality: str | None
     view: str | None
+    reason: str  # by the header; a raw image may be the partner of an accepted one
     flags: tuple[str, ...]
     facts: dict[str, Any]
 
@@ -50,20 +52,18 @@ class PlannedStudy:
 
 
 # Under the prefix, and nothing current said of it as it is now.
-OPEN = """
+OPEN = f"""
     FROM studies s
-    JOIN runs ON runs.id = :run
-    LEFT JOIN results r ON r.study_id = s.id AND r.release = runs.release
+    LEFT JOIN results r ON r.study_id = s.id AND r.release = :release
         AND r.superseded_at IS NULL
-    LEFT JOIN attempts a ON a.study_id = s.id AND a.release = runs.release
+    LEFT JOIN attempts a ON a.study_id = s.id AND a.release = :release
         AND a.fingerprint = s.fingerprint
     WHERE s.is_mammography
         AND (r.id IS NULL OR r.fingerprint <> s.fingerprint
-            OR (r.reason = ANY(:retried) AND r.run_id <> runs.id))
+            OR (r.reason = ANY(:retried) AND r.run_id <> :run))
         AND EXISTS (
             SELECT FROM instances i JOIN objects o ON o.id = i.object_id
-            WHERE i.study_id = s.id AND o.bucket = runs.bucket
-                AND starts_with(o.key, runs.prefix) AND o.last_seen_run >= runs.id
+            WHERE i.study_id = s.id AND {SEEN}
         )
 """
 
@@ -87,10 +87,11 @@ REMAINING = text(
 INSTANCES = text(
     """
     SELECT i.study_id, i.id, o.bucket, o.key, o.etag, o.size, i.member, i.ordinal,
-        i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view, i.flags, i.facts
+        i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view, i.header_reason AS reason,
+        i.flags, i.facts
     FROM instances i JOIN objects o ON o.id = i.object_id
-    WHERE i.study_id = ANY(:studies) AND i.header_verdict = 'accepted'
-        AND i.reason <> 'DUPLICATE_INSTANCE'
+    WHERE i.study_id = ANY(:studies) AND i.reason <> 'DUPLICATE_INSTANCE'
+        AND (i.header_verdict = 'accepted' OR i.header_reason = 'INTENT_FOR_PROCESSING')
         AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
     ORDER BY i.study_id, i.sop_instance_uid
     """
@@ -99,7 +100,7 @@ INSTANCES = text(
 COUNT = text(
     """
     INSERT INTO attempts AS a (study_id, release, fingerprint, count)
-    SELECT :study, release, :fingerprint, 1 FROM runs WHERE id = :run
+    VALUES (:study, :release, :fingerprint, 1)
     ON CONFLICT (study_id, release) DO UPDATE SET
         count = CASE WHEN a.fingerprint = excluded.fingerprint THEN a.count + 1 ELSE 1 END,
         fingerprint = excluded.fingerprint,
@@ -114,16 +115,14 @@ UNSCORABLE = text(
     {OPEN} AND (s.unscorable IS NOT NULL OR a.count >= :attempts)
     ORDER BY s.id
     LIMIT :limit
-    FOR UPDATE OF s
+    FOR NO KEY UPDATE OF s
     """
 )
 
 SUPERSEDE = text(
     """
     UPDATE results SET superseded_at = now()
-    FROM runs
-    WHERE runs.id = :run AND results.release = runs.release
-        AND results.study_id = ANY(:studies) AND results.superseded_at IS NULL
+    WHERE study_id = ANY(:studies) AND release = :release AND superseded_at IS NULL
     """
 )
 
@@ -157,7 +156,7 @@ def pending(
     Studies of this run's prefix without a current result of its release, or whose result was
     made from other instances, or could not be had by an earlier run for a reason that passes.
     """
-    values = {"run": run, "attempts": max_attempts, "retried": RETRIED}
+    values = _open(session, run, max_attempts)
     studies = session.execute(PENDING, values | {"after": after, "limit": limit}).mappings().all()
     instances: dict[int, list[PlannedInstance]] = {study["id"]: [] for study in studies}
     for row in session.execute(INSTANCES, {"studies": list(instances)}).mappings():
@@ -168,7 +167,7 @@ def pending(
 
 def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> int:
     """How many studies `pending` would give in all."""
-    values = {"run": run, "attempts": max_attempts, "retried": RETRIED}
+    values = _open(session, run, max_attempts)
     count: int = session.execute(REMAINING, values).scalar_one()
     return count
 
@@ -176,7 +175,8 @@ def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> i
 def count_attempt(session: Session, run: int, study: PlannedStudy) -> int:
     """Count that `study` is handed out; commit before it is. Returns which attempt it is."""
     count: int = session.execute(
-        COUNT, {"run": run, "study": study.id, "fingerprint": study.fingerprint}
+        COUNT,
+        scope(session, run) | {"study": study.id, "fingerprint": study.fingerprint},
     ).scalar_one()
     return count
 
@@ -189,20 +189,13 @@ def close_unscorable(
     `MIXED_PATIENTS`, `ALL_QUARANTINED` and `NO_2D_IMAGE` by their headers; `POISON` those that
     were handed out `max_attempts` times without an answer.
     """
+    where = _open(session, run, max_attempts)
     rows = session.execute(
-        UNSCORABLE,
-        {
-            "run": run,
-            "limit": limit,
-            "attempts": max_attempts,
-            "retried": RETRIED,
-            "poison": NotScored.POISON.value,
-        },
+        UNSCORABLE, where | {"limit": limit, "poison": NotScored.POISON.value}
     ).all()
     if not rows:
         return {}
-    values = {
-        "run": run,
+    values = where | {
         "studies": [row.study for row in rows],
         "reasons": [row.reason for row in rows],
         "level": Level.NOT_SCORED.value,
@@ -210,3 +203,8 @@ def close_unscorable(
     session.execute(SUPERSEDE, values)
     session.execute(CLOSE, values)
     return dict(Counter(NotScored[row.reason] for row in rows))
+
+
+def _open(session: Session, run: int, max_attempts: int) -> dict[str, Any]:
+    """The parameters of `OPEN` and of the bound on attempts."""
+    return scope(session, run) | {"attempts": max_attempts, "retried": RETRIED}

@@ -43,9 +43,7 @@ class ViewFindings:
     probability: float  # the highest of all boxes, reported or not; 0.0 without a box
 
 
-def locate(
-    box: NDArray[np.float64], breast: tuple[float, float, float, float], view: str
-) -> str:
+def locate(box: NDArray[np.float64], breast: tuple[float, float, float, float], view: str) -> str:
     """Where a prepared box lies in the breast, by thirds of depth and by halves.
 
     `breast` is the breast's box in prepared pixels, chest wall on the left. In a cranio-caudal
@@ -73,9 +71,7 @@ def of_view(
     `breast` is the breast's box in prepared pixels.
     """
     boxes = np.asarray(raw.boxes[: raw.count], np.float64)
-    probabilities = calibration.probability(
-        raw.detection[: raw.count], raw.malignancy[: raw.count]
-    )
+    probabilities = calibration.probability(raw.detection[: raw.count], raw.malignancy[: raw.count])
     rows, columns = geometry.native_shape
     limits = np.array([columns, rows, columns, rows], np.float64)
     native = np.clip(geometry.to_native(boxes), 0, limits)

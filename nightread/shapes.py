@@ -132,7 +132,7 @@ class BreastsShape(Shape):
 
 
 class ExclusionShape(Shape):
-    sop_instance_uid: str
+    sop_instance_uid: str | None
     reason: str
 
 

@@ -1,70 +1,23 @@
 """One study: read, decode, prepare, infer. Knows nothing of Ray, S3 or Triton."""
 
 import hashlib
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.codes import Flag, NotScored, Reason, Verdict
+from mammo.codes import NotScored
 from mammo.decode import PixelError, decode
-from mammo.findings import Finding, RawView, of_view
+from mammo.findings import RawView, of_view
 from mammo.prepare import Prepared, prepare
-from ray_jobs.archive.store import Listed, ObjectError
+from ray_jobs.faults import InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
+from ray_jobs.records import InstanceOutcome, PlannedInstance, StudyOutcome, StudyPlan
 from triton_repo.release import Manifest
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedInstance:
-    """An accepted instance that a study's task has to read."""
-
-    instance_id: int
-    bucket: str
-    item: Listed
-    sop_instance_uid: str
-    laterality: str
-    view: str  # projection, such as CC or MLO
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPlan:
-    """What a task needs to know of a study."""
-
-    study_uid: str
-    instances: tuple[PlannedInstance, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceOutcome:
-    """What became of one instance once its pixels were looked at."""
-
-    planned: PlannedInstance
-    reason: Reason | None = None  # a new reason: the pixels changed the header's verdict
-    flags: tuple[Flag, ...] = ()
-    sha256: str | None = None  # of the file as read
-    findings: tuple[Finding, ...] = ()
-    probability: float | None = None  # None: not scored
-
-    @property
-    def scored(self) -> bool:
-        return self.probability is not None
-
-
-@dataclass(frozen=True, slots=True)
-class StudyOutcome:
-    """What a task returns: a few kilobytes."""
-
-    study_uid: str
-    instances: tuple[InstanceOutcome, ...]
-    not_scored: NotScored | None
-    lost: str | None  # a service that could not be reached: one sentence for the operator
-    seconds: dict[str, float] = field(default_factory=dict)  # by stage
-
 
 Read = Callable[[PlannedInstance], bytes]
 Infer = Callable[[NDArray[np.uint8]], "Future[RawView]"]
@@ -74,7 +27,7 @@ class Stages:
     """Wall seconds spent in each stage of one task."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: dict[str, float] = defaultdict(float)
 
     @contextmanager
     def __call__(self, name: str) -> Iterator[None]:
@@ -94,63 +47,44 @@ class _Waiting:
     planned: PlannedInstance
     prepared: Prepared
     sha256: str
-    flags: tuple[Flag, ...]
     answer: "Future[RawView]"
 
 
-def screen(
-    plan: StudyPlan,
-    read: Read,
-    infer: Infer,
-    manifest: Manifest,
-    unavailable: tuple[type[Exception], ...],
-    failed: tuple[type[Exception], ...],
-) -> StudyOutcome:
-    """Read, prepare and score one study.
+def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> StudyOutcome:
+    """Read, prepare and score one study; one view is inferred while the next is decoded.
 
-    One view is inferred while the next is decoded. Exceptions of `unavailable` mean that a
-    service is gone, those of `failed` that it answered with a failure; neither escapes.
+    Nothing about the study's data or the services escapes as an exception.
     """
     stages = Stages()
     done: list[InstanceOutcome] = []
     waiting: list[_Waiting] = []
-
-    def stopped(why: NotScored, lost: str | None = None) -> StudyOutcome:
-        return StudyOutcome(plan.study_uid, (), why, lost, _account(stages))
-
+    lost: str | None = None
     try:
         for planned in plan.instances:
+            with stages("fetch"):
+                data = read(planned)
+            digest = hashlib.sha256(data).hexdigest()
             try:
-                with stages("fetch"):
-                    data = read(planned)
-                ready = _prepared(planned, data, stages, manifest)
-            except ObjectError as error:
-                if error.reason is Reason.TOO_LARGE:
-                    done.append(InstanceOutcome(planned, error.reason))
-                    continue
-                return stopped(NotScored.READ_FAILED)
+                prepared = _prepared(planned, data, stages, manifest)
             except PixelError as error:
-                digest = hashlib.sha256(data).hexdigest()
                 done.append(InstanceOutcome(planned, error.reason, sha256=digest))
                 continue
-            waiting.append(
-                _Waiting(
-                    planned,
-                    ready,
-                    hashlib.sha256(data).hexdigest(),
-                    ready.flags,
-                    infer(ready.tensor),
-                )
-            )
+            waiting.append(_Waiting(planned, prepared, digest, infer(prepared.tensor)))
         with stages("infer"):
             answers = [(item, item.answer.result()) for item in waiting]
-    except unavailable as error:
-        return stopped(NotScored.INFER_FAILED, lost=str(error))
-    except failed:
-        return stopped(NotScored.INFER_FAILED)
-    done += [_scored(item, raw, manifest) for item, raw in answers]
-    why = None if any(item.scored for item in done) else NotScored.ALL_QUARANTINED
-    return StudyOutcome(plan.study_uid, tuple(done), why, None, _account(stages))
+    except (StoreLost, ObjectUnreadable) as error:
+        why: NotScored | None = NotScored.READ_FAILED
+        lost = str(error) if isinstance(error, StoreLost) else None
+        done = []
+    except (InferenceLost, InferenceFailed) as error:
+        why = NotScored.INFER_FAILED
+        lost = str(error) if isinstance(error, InferenceLost) else None
+        done = []
+    else:
+        done += [_scored(item, raw, manifest) for item, raw in answers]
+        scored = any(item.probability is not None for item in done)
+        why = None if scored else NotScored.ALL_QUARANTINED
+    return StudyOutcome(tuple(done), why, lost, _account(stages))
 
 
 def _prepared(
@@ -158,15 +92,17 @@ def _prepared(
 ) -> Prepared:
     with stages("decode"):
         decoded = decode(data)
-    return prepare(decoded, planned.laterality, manifest.preparation, stages)
+    prepared = prepare(decoded, planned.laterality, manifest.preparation, stages)
+    return replace(prepared, flags=decoded.flags + prepared.flags)
 
 
 def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome:
     prepared = item.prepared
+    breast = prepared.geometry.to_prepared(np.array([tuple(prepared.breast_box)]))[0]
     found = of_view(
         raw,
         prepared.geometry,
-        prepared.breast_in_tensor,
+        (breast[0], breast[1], breast[2], breast[3]),
         item.planned.view,
         manifest.calibration,
         manifest.scale,
@@ -174,8 +110,8 @@ def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome
     )
     return InstanceOutcome(
         item.planned,
-        prepared.review,
-        item.flags,
+        next(iter(prepared.reviews), None),
+        prepared.flags,
         item.sha256,
         found.findings,
         found.probability,
@@ -183,12 +119,7 @@ def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome
 
 
 def _account(stages: Stages) -> dict[str, float]:
-    account: Counter[str] = Counter()
+    account: dict[str, float] = defaultdict(float)
     for name, seconds in stages.seconds.items():
         account["prepare" if name in _PREPARE else name] += seconds
     return dict(account)
-
-
-def is_accepted(reason: Reason | None) -> bool:
-    """Whether an instance whose reason the pixels changed is still screened."""
-    return reason is None or reason.verdict is Verdict.ACCEPTED

@@ -1,6 +1,5 @@
 """Builds a release's folder from exported graphs and the numbers of a training run."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
@@ -48,7 +47,7 @@ def build(
     """
     shutil.rmtree(folder, ignore_errors=True)
     models = folder / MODELS
-    weights = hashlib.sha256((sha256(detector) + sha256(classifier)).encode()).hexdigest()
+    weights = configs.weights_digest(detector, classifier)
     graphs = {
         DETECTOR: (contract.detector(sizes), detector),
         CLASSIFIER: (contract.classifier(sizes), classifier),

@@ -1,5 +1,7 @@
 """`config.pbtxt` files: the contract's print-out, one profile for the CPU, one for TensorRT."""
 
+import hashlib
+from pathlib import Path
 from typing import Literal
 
 from triton_repo.contract import CLASSIFIER, DETECTOR, Model, Sizes, Tensor, ensemble
@@ -12,6 +14,12 @@ CPU_INSTANCES = 2  # one thread each
 QUEUE_US = 2_000  # how long a GPU waits for the batch to fill
 QUEUE_TIMEOUT_US = 30_000_000  # a request that waited this long is refused, and retried
 QUEUE_SIZE = 64
+
+
+def weights_digest(detector: Path, classifier: Path) -> str:
+    """What the configurations carry to name the graphs they belong to, SHA-256, hex."""
+    digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (detector, classifier))
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _tensor(tensor: Tensor) -> str:

@@ -1,6 +1,6 @@
 """The release's graphs run by onnxruntime in this process: the oracle for what Triton answers.
 
-Needs onnxruntime, which the extras `dev` and `train` bring; a job never comes here.
+Needs onnxruntime, which the extra `local` brings; a job never comes here.
 """
 
 from pathlib import Path
@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.findings import RawView
-from triton_repo.contract import CLASSIFIER, DETECTOR
+from triton_repo.contract import CLASSIFIER, DETECTOR, Dtype, Tensor
+
+_DTYPES: dict[str, Dtype] = {
+    "tensor(uint8)": "UINT8",
+    "tensor(float)": "FP32",
+    "tensor(int32)": "INT32",
+}
 
 
 class Graphs:
@@ -33,6 +39,15 @@ class Graphs:
         )
         (malignancy,) = self._classifier.run(["malignancy"], {"image": batch, "boxes": boxes})
         return RawView(int(count[0, 0]), boxes[0], detection[0], kind[0], malignancy[0])
+
+
+def signature(path: Path) -> set[Tensor]:
+    """The inputs and outputs that an ONNX file really has, without the batch axis."""
+    session = _session(path)
+    return {
+        Tensor(node.name, _DTYPES[node.type], tuple(node.shape[1:]))
+        for node in (*session.get_inputs(), *session.get_outputs())
+    }
 
 
 def _session(path: Path) -> Any:

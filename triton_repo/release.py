@@ -104,7 +104,9 @@ def load(folder: Path) -> Release:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise ReleaseError(f"{path} is not a release's manifest: {where}: {first['msg']}.") from None
+        raise ReleaseError(
+            f"{path} is not a release's manifest: {where}: {first['msg']}."
+        ) from None
     present = set(listed_files(folder))
     for name in sorted(manifest.files.keys() | present):
         if name not in manifest.files:

@@ -17,6 +17,8 @@ from botocore.exceptions import (
 from urllib3.exceptions import HTTPError
 
 from mammo.codes import Reason
+from ray_jobs.faults import ObjectUnreadable, StoreLost
+from ray_jobs.records import Listed
 
 ATTEMPTS = 4  # of one request, boto's own back-off between them
 CONNECT_TIMEOUT_S = 3
@@ -26,18 +28,6 @@ MAX_OBJECT_BYTES = 1 << 30  # a single-frame mammogram of 120 megapixels has 240
 _DENIED = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
 )
-
-
-class StoreUnavailable(Exception):
-    """S3 could not be reached or refused us: a sentence that says what to check."""
-
-
-class ObjectError(Exception):
-    """One object could not be read."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason.line)
-        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +40,14 @@ class StoreConfig:
     credentials_file: str | None  # an AWS shared-credentials file, profile `default`
 
 
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """`s3://bucket/key-prefix`."""
-
-    bucket: str
-    key: str
-
-    @classmethod
-    def parse(cls, url: str) -> "Prefix":
-        """Raises `ValueError` with a sentence when `url` is not of that form."""
-        scheme, _, rest = url.partition("://")
-        bucket, _, key = rest.partition("/")
-        if scheme != "s3" or not bucket:
-            raise ValueError(
-                f"{url!r} is not an S3 prefix: write s3://BUCKET/PREFIX, such as s3://archive/2026/"
-            )
-        return cls(bucket, key)
-
-    def __str__(self) -> str:
-        return f"s3://{self.bucket}/{self.key}"
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One object of a listing."""
-
-    key: str
-    etag: str
-    size: int  # bytes
-
-
 @functools.lru_cache(maxsize=4)
 def client(config: StoreConfig) -> Any:
-    """This process's S3 client for `config`, made once."""
+    """The S3 client of this process for `config`, made once."""
     keys: dict[str, str] = {}
     if config.credentials_file:
         parser = configparser.ConfigParser()
         if not parser.read(config.credentials_file) or "default" not in parser:
-            raise StoreUnavailable(
+            raise StoreLost(
                 f"No S3 credentials: {config.credentials_file} has no profile [default]."
             )
         profile = parser["default"]
@@ -96,7 +55,8 @@ def client(config: StoreConfig) -> Any:
             "aws_access_key_id": profile.get("aws_access_key_id", ""),
             "aws_secret_access_key": profile.get("aws_secret_access_key", ""),
         }
-    return boto3.session.Session().client(
+    session: Any = boto3.session.Session()
+    return session.client(
         "s3",
         endpoint_url=config.endpoint_url,
         region_name=config.region,
@@ -116,21 +76,21 @@ def client(config: StoreConfig) -> Any:
     )
 
 
-def pages(config: StoreConfig, prefix: Prefix) -> Iterator[list[Listed]]:
-    """The objects under a prefix, a listing page at a time; folder markers are left out.
+def pages(config: StoreConfig, bucket: str, prefix: str) -> Iterator[list[Listed]]:
+    """The objects whose keys begin with `prefix`, a listing page at a time; folder markers are left out.
 
-    Raises `StoreUnavailable`.
+    Raises `StoreLost`.
     """
     try:
         paginator = client(config).get_paginator("list_objects_v2")
-        for page in paginator.paginate(Bucket=prefix.bucket, Prefix=prefix.key):
+        for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
             yield [
                 Listed(item["Key"], item["ETag"], item["Size"])
                 for item in page.get("Contents", [])
                 if not (item["Key"].endswith("/") and item["Size"] == 0)
             ]
     except (ClientError, BotoCoreError) as error:
-        raise unavailable(error, config, prefix.bucket) from None
+        raise unavailable(error, config, bucket) from None
 
 
 def read(
@@ -138,12 +98,12 @@ def read(
 ) -> bytes:
     """Bytes `start` to `end` (exclusive) of an object as it was listed.
 
-    A body that breaks off is taken up where it stopped. Raises `ObjectError` when this object
-    cannot be had, `StoreUnavailable` when S3 refuses us altogether.
+    A body that breaks off is taken up where it stopped. Raises `ObjectUnreadable` when this object
+    cannot be had, `StoreLost` when S3 refuses us altogether.
     """
     stop = item.size if end is None else min(end, item.size)
     if stop - start > MAX_OBJECT_BYTES:
-        raise ObjectError(Reason.TOO_LARGE)
+        raise ObjectUnreadable(Reason.TOO_LARGE)
     data = bytearray()
     for _ in range(1 + BODY_RESUMES):
         if start + len(data) >= stop:
@@ -163,39 +123,39 @@ def read(
         except (BotoCoreError, HTTPError, OSError):
             continue
     if start + len(data) < stop:
-        raise ObjectError(Reason.READ_FAILED)
+        raise ObjectUnreadable(Reason.READ_FAILED)
     return bytes(data)
 
 
 def _object_error(error: ClientError, config: StoreConfig, bucket: str) -> Exception:
     code = error.response.get("Error", {}).get("Code", "")
     if code in {"NoSuchKey", "404"}:
-        return ObjectError(Reason.OBJECT_GONE)
+        return ObjectUnreadable(Reason.OBJECT_GONE)
     if code in {"PreconditionFailed", "InvalidRange", "412", "416"}:
-        return ObjectError(Reason.OBJECT_CHANGED)
+        return ObjectUnreadable(Reason.OBJECT_CHANGED)
     if code in _DENIED - {"AccessDenied"} or code == "NoSuchBucket":
         return unavailable(error, config, bucket)
-    return ObjectError(Reason.READ_FAILED)
+    return ObjectUnreadable(Reason.READ_FAILED)
 
 
-def unavailable(error: Exception, config: StoreConfig, bucket: str) -> StoreUnavailable:
+def unavailable(error: Exception, config: StoreConfig, bucket: str) -> StoreLost:
     """One sentence: which service, where, what to check. No secret and no key in it."""
     where = f"S3 at {config.endpoint_url or 'AWS'}"
     source = config.credentials_file or "the AWS credential chain"
     code = error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
     if code in {"NoSuchBucket", "404"}:
-        return StoreUnavailable(f"{where} has no bucket {bucket!r}: check the bucket's name.")
+        return StoreLost(f"{where} has no bucket {bucket!r}: check the bucket's name.")
     if code in _DENIED:
-        return StoreUnavailable(
+        return StoreLost(
             f"{where} refused the credentials from {source} ({code}): check key and secret, "
             f"and that they may list and read {bucket!r}."
         )
     if isinstance(error, NoCredentialsError | PartialCredentialsError):
-        return StoreUnavailable(
+        return StoreLost(
             f"There are no S3 credentials in {source}: set AWS_ACCESS_KEY_ID and "
             "AWS_SECRET_ACCESS_KEY, or a shared-credentials file."
         )
     what = code or type(error).__name__
-    return StoreUnavailable(
+    return StoreLost(
         f"{where} could not be reached ({what}): check NIGHTREAD_S3_ENDPOINT_URL and the network."
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from mammo.findings import RawView
+from ray_jobs.faults import InferenceFailed, InferenceLost
 from triton_repo import canary
 from triton_repo.contract import ENSEMBLE, Sizes, ensemble
 from triton_repo.release import Release
@@ -26,14 +27,6 @@ IN_FLIGHT = 4  # requests of one worker at a time: the four views of a study
 CANARY_DEADLINE_S = 5.0
 
 T = TypeVar("T")
-
-
-class InferenceUnavailable(Exception):
-    """Triton could not be reached, or is not the server of this release. One sentence."""
-
-
-class InferenceFailed(Exception):
-    """Triton answered, and the answer is a failure that a retry does not cure. One sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +69,7 @@ class TritonClient:
     def submit(self, image: NDArray[np.uint8]) -> "Future[RawView]":
         """Infer one prepared view, uint8 (1, height, width).
 
-        The future raises `InferenceUnavailable` when no server answered in all attempts,
+        The future raises `InferenceLost` when no server answered in all attempts,
         `InferenceFailed` when one refused.
         """
         return self._run(self._infer(image))
@@ -84,7 +77,7 @@ class TritonClient:
     def prove(self, release: Release) -> None:
         """One canary through the whole ensemble of each server.
 
-        Raises `InferenceUnavailable` in one sentence when a server does not answer, holds
+        Raises `InferenceLost` in one sentence when a server does not answer, holds
         another release, or answers wrongly.
         """
         self._run(self._prove(release)).result()
@@ -125,7 +118,7 @@ class TritonClient:
                     last = error
                 jitter = random.uniform(0.5, 1.5)  # noqa: S311
                 await asyncio.sleep(FIRST_PAUSE_S * 2**attempt * jitter)
-            raise InferenceUnavailable(self._down(last))
+            raise InferenceLost(self._down(last))
 
     async def _once(self, client: Any, image: NDArray[np.uint8], deadline_s: float) -> RawView:
         model = ensemble(self._sizes)
@@ -144,10 +137,10 @@ class TritonClient:
             try:
                 raw = await self._once(client, canary.image(self._sizes), CANARY_DEADLINE_S)
             except InferenceServerException as error:
-                raise InferenceUnavailable(self._down(error, url)) from None
+                raise InferenceLost(self._down(error, url)) from None
             wrong = canary.problem(right, raw.count, raw.boxes, raw.detection, raw.malignancy)
             if wrong:
-                raise InferenceUnavailable(
+                raise InferenceLost(
                     f"Triton at {url} does not serve release {release.manifest.name}: {wrong}."
                 )
 
@@ -161,5 +154,5 @@ class TritonClient:
 
 @functools.lru_cache(maxsize=1)
 def client(config: TritonConfig, sizes: Sizes) -> TritonClient:
-    """This process's client."""
+    """The client of this process."""
     return TritonClient(config, sizes)

@@ -1,0 +1,153 @@
+"""From settings to a job, and from what a job raises to what a person reads."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from db import runs
+from db.lock import RunLocked
+from db.session import connect
+from mammo.pseudonym import Pseudonyms
+from mammo.verdict import Policy
+from nightread.errors import (
+    ConfigurationError,
+    LockedError,
+    NightreadError,
+    ServiceError,
+    UsageError,
+)
+from nightread.settings import Settings
+from ray_jobs.archive.store import StoreConfig
+from ray_jobs.faults import ServiceLost
+from ray_jobs.inference.client import TritonConfig
+from ray_jobs.job import Job, who_am_i
+from triton_repo.release import Release
+
+_UNDEFINED_TABLE, _NO_PERMISSION = "42P01", "42501"
+
+
+def parse_prefix(url: str) -> runs.Prefix:
+    """`s3://bucket/prefix`; raises `UsageError`."""
+    scheme, _, rest = url.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not bucket:
+        raise UsageError(
+            f"{url!r} is not an S3 prefix: write s3://BUCKET/PREFIX, such as s3://archive/2026/"
+        )
+    return runs.Prefix(bucket, key)
+
+
+def store_config(settings: Settings) -> StoreConfig:
+    """How the archive is reached."""
+    return StoreConfig(
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region or "us-east-1",
+        ca_bundle=str(settings.s3_ca_bundle) if settings.s3_ca_bundle else None,
+        credentials_file=str(settings.s3_credentials_file)
+        if settings.s3_credentials_file
+        else None,
+    )
+
+
+def job_of(
+    settings: Settings,
+    prefix: runs.Prefix,
+    release: Release,
+    *,
+    ray_address: str | None = None,
+    limit: int | None = None,
+) -> Job:
+    """A job as the settings say; raises `ConfigurationError` for what is missing."""
+    key = Path(settings.need("pseudonym_key_file"))
+    try:
+        pseudonyms = Pseudonyms(key.read_bytes().strip())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The pseudonym key in {key} can't be used: {error}; "
+            "32 random bytes will do: head -c 32 /dev/urandom"
+        ) from None
+    return Job(
+        prefix=prefix,
+        release=release,
+        store=store_config(settings),
+        triton=TritonConfig(
+            tuple(settings.need("triton_url").split(",")),
+            str(settings.triton_ca) if settings.triton_ca else None,
+        ),
+        engine=connect(settings.need("database_url")),
+        pseudonyms=pseudonyms,
+        policy=Policy(),
+        ray_address=ray_address or settings.ray_address,
+        window=settings.window,
+        study_timeout_s=settings.study_timeout_s,
+        study_memory_mb=settings.study_memory_mb,
+        limit=limit,
+        who=who_am_i(),
+        code_version=code_version(),
+    )
+
+
+@contextmanager
+def said_plainly(settings: Settings) -> Iterator[None]:
+    """Turn what a service did to us into one sentence and an exit code."""
+    try:
+        yield
+    except ServiceLost as error:
+        raise ServiceError(str(error)) from None
+    except RunLocked as error:
+        who = error.who or "another process"
+        since = f" since {error.since:%Y-%m-%d %H:%M} UTC" if error.since else ""
+        raise LockedError(
+            f"Another run holds this prefix and release: {who}{since}. Wait for it, or stop it."
+        ) from None
+    except DBAPIError as error:
+        raise _database_said(error, settings) from None
+
+
+def _database_said(error: DBAPIError, settings: Settings) -> NightreadError:
+    url = make_url(settings.need("database_url"))
+    where = f"PostgreSQL at {url.host}:{url.port or 5432}"
+    code = getattr(error.orig, "pgcode", None)
+    if code == _UNDEFINED_TABLE:
+        return UsageError(
+            f"{where} does not have nightread's tables: run `nightread db upgrade` first."
+        )
+    if code == _NO_PERMISSION:
+        return ServiceError(
+            f"{where} refused {url.username!r} a right that it needs: make it a member of "
+            "nightread_app."
+        )
+    if isinstance(error, OperationalError):
+        text = str(error.orig)
+        if "authentication failed" in text or "no password supplied" in text:
+            return ServiceError(
+                f"{where} refused the password of {url.username!r}: check the passfile that "
+                "NIGHTREAD_DATABASE_URL names."
+            )
+        return ServiceError(
+            f"{where} could not be reached, or went away: check NIGHTREAD_DATABASE_URL and that "
+            "the server runs."
+        )
+    return ServiceError(f"{where} refused a statement (SQLSTATE {code}): see the server's log.")
+
+
+@cache
+def code_version() -> str:
+    """The package's version and, in a checkout, its commit."""
+    version = metadata.version("nightread")
+    root = Path(__file__).parents[1]
+    if not (root / ".git").exists():
+        return version
+    commit = subprocess.run(
+        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    return f"{version}+{commit}" if commit else version

@@ -1,0 +1,140 @@
+"""The index: what lies under the prefix, read once and written down."""
+
+from collections.abc import Callable, Iterator
+from datetime import date
+from time import perf_counter
+
+from db import index
+from db.index import IndexedInstance, ListedObject, ObjectOutcome, ObjectRef
+from db.session import in_transaction
+from mammo.codes import Reason
+from mammo.facts import Facts, Identity
+from mammo.pseudonym import Pseudonyms
+from mammo.studies import is_mammography
+from mammo.verdict import RULE_VERSION, Judgement
+from ray_jobs.archive import store
+from ray_jobs.archive.headers import HeadersRead, ObjectRead, ObjectToRead, unread
+from ray_jobs.faults import StoreLost
+from ray_jobs.job import Job, Running
+from ray_jobs.records import Listed
+from ray_jobs.window import finished
+
+BATCH = 32  # headers a task: some tens of milliseconds each over a network, 2 to 5 of CPU
+
+
+def index_prefix(job: Job, run: Running) -> None:
+    """List the prefix and read the headers of what is new or changed.
+
+    An unchanged archive costs one listing, and Ray is not even started.
+    """
+    listing = _to_read(job, run)
+    first = next(listing, None)
+    if first is not None:
+        _read_all(job, run, first, listing)
+    in_transaction(job.engine, lambda session: index.listing_done(session, run.id))
+
+
+def _to_read(job: Job, run: Running) -> Iterator[tuple[ObjectToRead, ...]]:
+    """Batches of objects whose headers are wanted, as the listing goes on."""
+    waiting: list[ObjectRef] = []
+    pages = store.pages(job.store, job.prefix.bucket, job.prefix.key)
+    while True:
+        began = perf_counter()
+        page = next(pages, None)
+        run.spent("list", perf_counter() - began)
+        if page is None:
+            break
+        run.progress.listed(len(page))
+        waiting += in_transaction(job.engine, _note(job, run, page))
+        while len(waiting) >= BATCH:
+            yield _batch(waiting[:BATCH])
+            del waiting[:BATCH]
+    if waiting:
+        yield _batch(waiting)
+
+
+def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[ObjectRef]]:
+    rows = [ListedObject(item.key, item.etag, item.size) for item in page]
+    return lambda session: index.listed(session, run.id, job.prefix.bucket, rows)
+
+
+def _batch(refs: list[ObjectRef]) -> tuple[ObjectToRead, ...]:
+    return tuple(ObjectToRead(r.id, r.bucket, Listed(r.key, r.etag, r.size)) for r in refs)
+
+
+def _read_all(
+    job: Job,
+    run: Running,
+    first: tuple[ObjectToRead, ...],
+    rest: Iterator[tuple[ObjectToRead, ...]],
+) -> None:
+    run.start_ray()
+    from ray_jobs.tasks import read_headers  # noqa: PLC0415 -- Ray only where there is work
+
+    def batches() -> Iterator[tuple[ObjectToRead, ...]]:
+        yield first
+        yield from rest
+
+    def submit(batch: tuple[ObjectToRead, ...]) -> object:
+        return read_headers.remote(batch, job.store, job.policy)
+
+    for ended in finished(batches(), submit, run.window, job.study_timeout_s):
+        if isinstance(ended.value, HeadersRead):
+            if ended.value.lost:
+                raise StoreLost(ended.value.lost)
+            reads = ended.value.objects
+            run.spent("list", ended.value.seconds)
+        else:  # the worker died or the batch took too long: said so, and read again next time
+            reads = tuple(unread(target, Reason.READ_FAILED) for target in ended.item)
+        outcomes = [outcome_of(read, job.pseudonyms) for read in reads]
+        began = perf_counter()
+        in_transaction(job.engine, lambda session, o=outcomes: index.indexed(session, o))  # type: ignore[misc]
+        run.spent("write", perf_counter() - began)
+        run.progress.indexed(len(reads))
+        run.alive()
+
+
+def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms) -> ObjectOutcome:
+    """What the database keeps of an object that was read."""
+    if read.header is None or read.header.facts is None:
+        return ObjectOutcome(read.object_id, read.judgement.reason)
+    facts, who = read.header.facts, read.header.identity
+    instance = _instance(facts, who or Identity(), read.judgement, pseudonyms)
+    return ObjectOutcome(read.object_id, None, (instance,))
+
+
+def _instance(
+    facts: Facts, who: Identity, judgement: Judgement, pseudonyms: Pseudonyms
+) -> IndexedInstance:
+    study = facts.study_instance_uid
+    return IndexedInstance(
+        sop_instance_uid=facts.sop_instance_uid,
+        study_uid=study,
+        series_uid=facts.series_instance_uid,
+        study_pseudonym=pseudonyms.study(study) if study else None,
+        patient_pseudonym=(
+            pseudonyms.patient(who.patient_id, who.issuer, study) if study else None
+        ),
+        modality=facts.modality,
+        sop_class=facts.sop_class,
+        transfer_syntax=facts.transfer_syntax,
+        is_mammography=is_mammography(facts, judgement),
+        laterality=facts.laterality,
+        view=facts.view,
+        study_date=_date(facts.study_date),
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        detail=judgement.detail,
+        flags=judgement.flags,
+        facts=facts.as_dict(),
+        rule_version=str(RULE_VERSION),
+        identity=who,
+    )
+
+
+def _date(text: str | None) -> date | None:
+    """A DICOM DA (PS3.5 6.2) that is a day of the calendar."""
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None

@@ -1,0 +1,103 @@
+"""What a run is given, and what it carries while it goes on."""
+
+import math
+import os
+from collections import defaultdict
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Protocol
+
+from sqlalchemy import Engine
+
+from db import runs
+from db.lock import RunLock
+from db.session import in_transaction
+from mammo.pseudonym import Pseudonyms
+from mammo.verdict import Policy
+from ray_jobs.archive.store import StoreConfig
+from ray_jobs.inference.client import TritonConfig
+from triton_repo.release import Release
+
+HEARTBEAT_S = 2.0  # how often a run says that it lives
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Everything that a run depends on."""
+
+    prefix: runs.Prefix
+    release: Release
+    store: StoreConfig
+    triton: TritonConfig
+    engine: Engine
+    pseudonyms: Pseudonyms
+    policy: Policy
+    ray_address: str | None
+    window: int | None  # studies in flight; None: twice the cluster's cores
+    study_timeout_s: float
+    study_memory_mb: int
+    limit: int | None  # studies of this run at most
+    who: str
+    code_version: str
+
+
+class Progress(Protocol):
+    """Who is told how far the run is."""
+
+    def listed(self, objects: int) -> None: ...
+
+    def indexed(self, objects: int) -> None: ...
+
+    def to_screen(self, studies: int) -> None: ...
+
+    def screened(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Running:
+    """A run that goes on: its number, its clock, its Ray."""
+
+    job: Job
+    id: int
+    lock: RunLock
+    progress: Progress
+    resources: ExitStack
+    window: int = 0  # known once Ray is there
+    seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    _beat: float = 0.0
+
+    def spent(self, stage: str, seconds: float) -> None:
+        """Account for the time of a stage, summed over tasks."""
+        self.seconds[stage] += seconds
+
+    def alive(self) -> None:
+        """Keep the lock and say that the run lives, when it is time to."""
+        if monotonic() - self._beat < HEARTBEAT_S:
+            return
+        self.beat()
+        self.lock.keep()
+
+    def beat(self) -> None:
+        """Write down what each stage took so far."""
+        self._beat = monotonic()
+        so_far = dict(self.seconds)
+        in_transaction(self.job.engine, lambda session: runs.heartbeat(session, self.id, so_far))
+
+    def start_ray(self) -> None:
+        """Start or join Ray, once, when there is work for it."""
+        if self.window:
+            return
+        import ray  # noqa: PLC0415 -- takes seconds, and an unchanged archive needs none
+
+        from ray_jobs.cluster import cluster  # noqa: PLC0415
+
+        self.resources.enter_context(cluster(self.job.ray_address))
+        cores = math.ceil(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        # A queue of one study behind each core: a core never waits for the driver.
+        self.window = self.job.window or 2 * cores
+
+
+def who_am_i() -> str:
+    """Host and process, for whoever finds the lock taken."""
+    return f"{os.uname().nodename}, process {os.getpid()}"

@@ -1,0 +1,48 @@
+"""The nightly job: index what lies under a prefix, then screen what this release has not."""
+
+import contextlib
+from contextlib import ExitStack
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from db import runs
+from db.lock import run_lock
+from db.session import in_transaction
+from db.summary import Summary, summary
+from ray_jobs.indexing import index_prefix
+from ray_jobs.job import Job, Progress, Running
+from ray_jobs.screening import screen_pending
+
+
+def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
+    """One run over `job.prefix`; returns it and its summary, computed by the database.
+
+    Raises `db.lock.RunLocked` when another run holds the prefix and release, `ServiceLost`
+    when S3 or Triton is gone, `OperationalError` when Postgres is. Whatever it raises, what
+    is done stands, the run is marked `interrupted`, and the next one goes on.
+    """
+    release = job.release
+    with run_lock(job.engine, job.prefix, release.digest) as lock, ExitStack() as resources:
+        run = in_transaction(job.engine, lambda session: _begin(session, job))
+        running = Running(job, run.id, lock, progress, resources)
+        try:
+            index_prefix(job, running)
+            screen_pending(job, running)
+        except BaseException:
+            with contextlib.suppress(SQLAlchemyError):  # Postgres may be what is gone
+                running.beat()
+                in_transaction(job.engine, lambda s: runs.finish(s, run.id, "interrupted"))
+            raise
+        running.beat()
+        in_transaction(job.engine, lambda s: runs.finish(s, run.id, "finished"))
+        counted = in_transaction(job.engine, lambda s: summary(s, run.id))
+    return run, counted
+
+
+def _begin(session: Session, job: Job) -> runs.Run:
+    manifest = job.release.manifest
+    runs.register_release(
+        session, job.release.digest, manifest.name, manifest.model_dump(mode="json")
+    )
+    return runs.start(session, job.prefix, job.release.digest, job.code_version, job.who)

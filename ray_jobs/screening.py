@@ -1,0 +1,151 @@
+"""The studies: planned by a query, one Ray task each, one transaction a result."""
+
+from collections.abc import Iterable, Iterator
+from time import monotonic, perf_counter, sleep
+from typing import Any, NamedTuple
+
+from ray.exceptions import RayError
+
+from db import plan, results
+from db.plan import PlannedStudy
+from db.results import StudyResult
+from db.session import in_transaction
+from mammo.codes import NotScored
+from ray_jobs.archive import store
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
+from ray_jobs.faults import InferenceLost, ServiceLost
+from ray_jobs.inference.client import TritonClient
+from ray_jobs.job import Job, Running
+from ray_jobs.records import StudyOutcome
+from ray_jobs.window import Ended, finished
+
+PAGE = 100  # studies planned at a time
+SERVICE_PATIENCE_S = 30.0  # how long a service may be away before the run gives up
+
+
+class _Waiting(NamedTuple):
+    study: PlannedStudy
+    arranged: Arranged
+
+
+def screen_pending(job: Job, run: Running) -> None:
+    """Screen what this release has not.
+
+    Raises `ServiceLost` when S3 or Triton is gone for good; what is done stands.
+    """
+    while in_transaction(job.engine, lambda s: plan.close_unscorable(s, run.id)):
+        run.alive()
+    waiting = in_transaction(job.engine, lambda s: plan.remaining(s, run.id))
+    if job.limit is not None:
+        waiting = min(waiting, job.limit)
+    run.progress.to_screen(waiting)
+    if not waiting:
+        return
+    _prove_triton(job, patience_s=10.0)
+    run.start_ray()
+    # What failed for a reason that may pass is tried once more, when all else is done.
+    again = list(_pass(job, run, _pending(job, run), last=False))
+    list(_pass(job, run, again, last=True))
+
+
+def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
+    """The studies to screen, in order, a page in memory at a time."""
+    after, left = 0, job.limit
+    while page := in_transaction(
+        job.engine,
+        lambda s, after=after: plan.pending(s, run.id, PAGE, after),  # type: ignore[misc]
+    ):
+        for study in page:
+            if left == 0:
+                return
+            left = None if left is None else left - 1
+            yield study
+        after = page[-1].id
+
+
+def _pass(
+    job: Job, run: Running, studies: Iterable[PlannedStudy], *, last: bool
+) -> Iterator[PlannedStudy]:
+    """Screen `studies`; yields those that are worth another try, unless this is the `last`."""
+    from ray_jobs.tasks import screen_study  # noqa: PLC0415 -- Ray only where there is work
+
+    manifest = job.release.manifest
+    task = screen_study.options(memory=job.study_memory_mb << 20)
+
+    def submit(waiting: _Waiting) -> Any:
+        # Counted before it is handed out: a study that kills us too is tried a bounded
+        # number of times (guarantee 2).
+        in_transaction(job.engine, lambda s: plan.count_attempt(s, run.id, waiting.study))
+        return task.remote(waiting.arranged.plan, job.store, job.triton, manifest)
+
+    def able() -> Iterator[_Waiting]:
+        for study in studies:
+            arranged = arrange(study, manifest)
+            if arranged.plan.instances:
+                yield _Waiting(study, arranged)
+            else:
+                why = NotScored.NOT_VALID_FOR_RELEASE
+                _record(job, run, not_scored(study, why, manifest, arranged.settled))
+
+    for ended in finished(able(), submit, run.window, job.study_timeout_s):
+        outcome = _outcome(ended)
+        for stage, seconds in outcome.seconds.items():
+            run.spent(stage, seconds)
+        if outcome.lost:
+            _wait_for_services(job, outcome.lost)
+        if outcome.not_scored and not outcome.not_scored.final and not last and not ended.overdue:
+            yield ended.item.study
+            continue
+        study, arranged = ended.item
+        _record(job, run, result_of(study, outcome, arranged.settled, manifest))
+    run.beat()
+
+
+def _outcome(ended: Ended[_Waiting]) -> StudyOutcome:
+    if ended.overdue:
+        return StudyOutcome((), NotScored.TIMED_OUT)
+    if isinstance(ended.value, RayError):
+        return StudyOutcome((), NotScored.WORKER_DIED)
+    outcome: StudyOutcome = ended.value
+    return outcome
+
+
+def _record(job: Job, run: Running, result: StudyResult) -> None:
+    began = perf_counter()
+    in_transaction(job.engine, lambda session: results.record(session, run.id, result))
+    run.spent("write", perf_counter() - began)
+    run.progress.screened()
+    run.alive()
+
+
+def _prove_triton(job: Job, patience_s: float) -> None:
+    """A canary through the ensemble; raises `InferenceLost` when none comes back in time."""
+    client = TritonClient(job.triton, job.release.manifest.sizes)
+    deadline = monotonic() + patience_s
+    try:
+        while True:
+            try:
+                client.prove(job.release)
+            except InferenceLost:
+                if monotonic() > deadline:
+                    raise
+                sleep(1.0)
+            else:
+                return
+    finally:
+        client.close()
+
+
+def _wait_for_services(job: Job, lost: str) -> None:
+    """Go on when S3 and Triton are there again; raises `ServiceLost` when they are gone."""
+    deadline = monotonic() + SERVICE_PATIENCE_S
+    while True:
+        try:
+            next(store.pages(job.store, job.prefix.bucket, job.prefix.key), None)
+            _prove_triton(job, patience_s=0.0)
+        except ServiceLost as error:
+            if monotonic() > deadline:
+                raise type(error)(f"{error} (The first study that noticed said: {lost})") from None
+            sleep(1.0)
+        else:
+            return

@@ -1,0 +1,40 @@
+"""All of Ray's remote functions. They read S3 and call Triton; they never see Postgres."""
+
+import functools
+
+import cv2
+import ray
+
+from mammo.verdict import Policy
+from ray_jobs.archive.headers import HeadersRead, ObjectToRead, read_batch
+from ray_jobs.archive.store import StoreConfig, read
+from ray_jobs.inference import client as inference
+from ray_jobs.records import StudyOutcome, StudyPlan
+from ray_jobs.study import screen
+from triton_repo.release import Manifest
+
+
+@functools.cache
+def _settle() -> None:
+    """Once in each worker: OpenCV has a thread pool of its own that Ray knows nothing of."""
+    cv2.setNumThreads(1)
+
+
+def _read_headers(
+    batch: tuple[ObjectToRead, ...], store: StoreConfig, policy: Policy
+) -> HeadersRead:
+    return read_batch(batch, store, policy)
+
+
+def _screen_study(
+    plan: StudyPlan, store: StoreConfig, triton: inference.TritonConfig, manifest: Manifest
+) -> StudyOutcome:
+    _settle()
+    client = inference.client(triton, manifest.sizes)
+    return screen(plan, lambda i: read(store, i.bucket, i.item), client.submit, manifest)
+
+
+# Ray retries nothing: attempts are counted in Postgres before a study is handed out, so that
+# a study that kills its worker is tried a bounded number of times.
+read_headers = ray.remote(num_cpus=1, max_retries=0)(_read_headers)
+screen_study = ray.remote(num_cpus=1, max_retries=0)(_screen_study)

@@ -1,0 +1,81 @@
+"""Guarantee 8: bounded in tasks and in time, whatever the tasks do."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray.exceptions import RayError
+
+from ray_jobs.sessions import sweep
+from ray_jobs.window import finished
+
+pytestmark = pytest.mark.usefixtures("local_ray")
+
+
+@ray.remote(max_retries=0)
+def double(n: int) -> int:
+    return 2 * n
+
+
+@ray.remote(max_retries=0)
+def die_at_three(n: int) -> int:
+    if n == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return n
+
+
+@ray.remote(max_retries=0)
+def sleep_at_one(n: int) -> int:
+    time.sleep(60 if n == 1 else 0)
+    return n
+
+
+@ray.remote
+def environment() -> tuple[dict[str, str], str]:
+    return dict(os.environ), Path("/proc/self/environ").read_text()
+
+
+def test_every_item_comes_back_once_with_its_value() -> None:
+    ended = list(finished(range(40), double.remote, limit=4, timeout_s=30))
+    assert sorted((e.item, e.value) for e in ended) == [(n, 2 * n) for n in range(40)]
+
+
+def test_an_item_is_taken_only_when_a_place_is_free() -> None:
+    taken: list[int] = []
+
+    def source() -> Iterator[int]:
+        for n in range(20):
+            taken.append(n)
+            yield n
+
+    for seen, _ in enumerate(finished(source(), double.remote, limit=3, timeout_s=30)):
+        assert len(taken) <= seen + 3
+
+
+def test_a_dead_worker_costs_its_own_item_and_no_other() -> None:
+    ended = {e.item: e.value for e in finished(range(6), die_at_three.remote, 2, 30)}
+    assert isinstance(ended.pop(3), RayError)
+    assert ended == {n: n for n in (0, 1, 2, 4, 5)}
+
+
+def test_a_task_over_its_time_is_killed_and_said_to_be_overdue() -> None:
+    ended = {e.item: e for e in finished(range(3), sleep_at_one.remote, 2, timeout_s=6)}
+    assert [e.overdue for e in (ended[0], ended[1], ended[2])] == [False, True, False]
+
+
+def test_a_worker_holds_no_database_address_and_no_password() -> None:
+    environ, at_start = ray.get(environment.remote())
+    assert "planted-secret" not in at_start + repr(environ)
+    assert not [name for name in environ if "DATABASE" in name or name.startswith("PG")]
+    assert environ["OMP_NUM_THREADS"] == "1"
+
+
+def test_a_dead_drivers_session_folder_is_swept() -> None:
+    left = Path("/tmp/nr-ray-4194400-left")  # over the highest process number
+    left.mkdir(exist_ok=True)
+    assert left in sweep()
+    assert not left.exists()

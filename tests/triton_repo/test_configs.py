@@ -1,0 +1,97 @@
+"""Every `config.pbtxt` says what the contract says, judged by Triton's own protobuf."""
+
+from pathlib import Path
+
+import onnx
+import pytest
+from google.protobuf import text_format
+from tritonclient.grpc import model_config_pb2
+
+from triton_repo import contract
+from triton_repo.contract import Model, Tensor
+from triton_repo.release import DEFAULT_DIR, Release, load, names
+
+ONNX_TYPES = {"UINT8": 2, "FP32": 1, "INT32": 6}
+
+
+def parse(path: Path) -> model_config_pb2.ModelConfig:
+    return text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+
+
+def tensors(entries: object) -> tuple[Tensor, ...]:
+    kinds = model_config_pb2.DataType
+    return tuple(
+        Tensor(e.name, kinds.Name(e.data_type).removeprefix("TYPE_"), tuple(e.dims))  # type: ignore[arg-type]
+        for e in entries  # type: ignore[attr-defined]
+    )
+
+
+@pytest.fixture(params=["small", *names(DEFAULT_DIR)])
+def any_release(request: pytest.FixtureRequest) -> Release:
+    if request.param == "small":
+        return request.getfixturevalue("release")
+    return load(DEFAULT_DIR / request.param)
+
+
+def models(release: Release) -> dict[str, Model]:
+    sizes = release.manifest.sizes
+    return {
+        "detector": contract.detector(sizes),
+        "classifier": contract.classifier(sizes),
+        "screening": contract.ensemble(sizes),
+    }
+
+
+@pytest.mark.parametrize("name", ["config.pbtxt", "configs/tensorrt.pbtxt"])
+def test_both_profiles_carry_the_contracts_tensors(any_release: Release, name: str) -> None:
+    for model_name, model in models(any_release).items():
+        config = parse(any_release.models / model_name / name)
+        assert config.name == model_name
+        assert tensors(config.input) == model.inputs
+        assert tensors(config.output) == model.outputs
+
+
+def test_on_the_cpu_no_batch_and_no_gpu(any_release: Release) -> None:
+    for model_name in ("detector", "classifier"):
+        config = parse(any_release.models / model_name / "config.pbtxt")
+        assert (config.backend, config.max_batch_size) == ("python", 1)
+        assert all(group.kind == group.KIND_CPU for group in config.instance_group)
+
+
+def test_tensorrt_batches_on_the_gpu(any_release: Release) -> None:
+    for model_name in ("detector", "classifier"):
+        config = parse(any_release.models / model_name / "configs/tensorrt.pbtxt")
+        assert (config.platform, config.max_batch_size) == ("tensorrt_plan", 8)
+        assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
+
+
+@pytest.mark.parametrize("name", ["config.pbtxt", "configs/tensorrt.pbtxt"])
+def test_the_ensemble_feeds_every_step_from_what_came_before(
+    any_release: Release, name: str
+) -> None:
+    config = parse(any_release.models / "screening" / name)
+    known = {entry.name for entry in config.input}
+    for step in config.ensemble_scheduling.step:
+        inner = models(any_release)[step.model_name]
+        assert {t.name for t in inner.inputs} == set(step.input_map)
+        assert set(step.input_map.values()) <= known
+        assert set(step.output_map) == {t.name for t in inner.outputs}
+        known |= set(step.output_map.values())
+    assert {entry.name for entry in config.output} <= known
+
+
+def test_every_graph_has_its_configurations_tensors(any_release: Release) -> None:
+    for model_name in ("detector", "classifier"):
+        config = parse(any_release.models / model_name / "config.pbtxt")
+        path = any_release.models / model_name / "1" / "model.onnx"
+        graph = onnx.load(path, load_external_data=False).graph
+        for entries, values in ((config.input, graph.input), (config.output, graph.output)):
+            found = {
+                v.name: (
+                    v.type.tensor_type.elem_type,
+                    tuple(d.dim_value for d in v.type.tensor_type.shape.dim)[1:],
+                )
+                for v in values
+            }
+            wanted = {t.name: (ONNX_TYPES[t.dtype], t.dims) for t in tensors(entries)}
+            assert found == wanted
