@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.schema import Instance, Patient, StoredObject, Study
+from db.scope import scope
 from db.studies import refresh
 from db.text import storable, storable_json, storable_or_none
 from mammo.codes import RETRIED_OBJECT_REASONS, Flag, Reason, Verdict
@@ -134,11 +135,10 @@ def listed(
 GONE = text(
     """
     WITH gone AS (
-        UPDATE objects o SET gone_at = now()
-        FROM runs
-        WHERE runs.id = :run AND o.bucket = runs.bucket AND starts_with(o.key, runs.prefix)
-            AND o.last_seen_run < runs.id AND o.gone_at IS NULL
-        RETURNING o.id
+        UPDATE objects SET gone_at = now()
+        WHERE bucket = :bucket AND starts_with(key, :prefix)
+            AND last_seen_run < :run AND gone_at IS NULL
+        RETURNING id
     )
     SELECT gone.id, i.study_id FROM gone LEFT JOIN instances i ON i.object_id = gone.id
     """
@@ -147,7 +147,7 @@ GONE = text(
 
 def listing_done(session: Session, run: int) -> int:
     """Mark the objects that a complete listing no longer held; returns how many."""
-    rows = session.execute(GONE, {"run": run}).all()
+    rows = session.execute(GONE, scope(session, run)).all()
     refresh(session, {study for _, study in rows if study is not None})
     return len({object_id for object_id, _ in rows})
 
@@ -173,7 +173,7 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
         select(StoredObject.id)
         .where(StoredObject.id.in_(ids))
         .order_by(StoredObject.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
     touched = {
         study
@@ -188,9 +188,6 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     instances = [instance for outcome in outcomes for instance in outcome.instances]
     studies = _studies(session, instances)
     touched |= set(studies.values())
-    session.execute(  # the derived columns of a study are written by one at a time
-        select(Study.id).where(Study.id.in_(touched)).order_by(Study.id).with_for_update()
-    ).all()
     rows = [
         _row(outcome.object_id, ordinal, instance, studies)
         for outcome in outcomes

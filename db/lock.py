@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from db.runs import Prefix, latest
-from db.session import in_transaction, is_lost
+from db.session import in_transaction, is_lost, patiently
 
 
 class RunLocked(Exception):  # noqa: N818 -- a state of affairs, nothing is wrong
@@ -37,6 +37,9 @@ class RunLock:
 
         Raises `RunLocked` if another run has it: then this one must stop.
         """
+        patiently(self._keep)
+
+    def _keep(self) -> None:
         if self._connection is not None and self._is_alive(self._connection):
             return
         self.release()

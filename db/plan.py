@@ -48,7 +48,7 @@ class PlannedStudy:
     fingerprint: str
     site: str
     study_date: date | None
-    instances: tuple[PlannedInstance, ...]  # by UID
+    instances: tuple[PlannedInstance, ...]  # by UID: accepted ones, and raw ones beside them
 
 
 # Under the prefix, and nothing current said of it as it is now.

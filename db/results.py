@@ -111,7 +111,9 @@ def record(session: Session, run: int, result: StudyResult) -> int:
         select(schema.Run.release, schema.Run.code_version).where(schema.Run.id == run)
     ).one()
     session.execute(  # one writer a study at a time
-        select(schema.Study.id).where(schema.Study.id == result.study_id).with_for_update()
+        select(schema.Study.id)
+        .where(schema.Study.id == result.study_id)
+        .with_for_update(key_share=True)
     ).one()
     current = (
         schema.Result.study_id == result.study_id,
@@ -143,6 +145,8 @@ def record(session: Session, run: int, result: StudyResult) -> int:
             .where(
                 schema.Instance.id == verdict.instance_id,
                 schema.Instance.study_id == result.study_id,
+                # Another object of the same instance came meanwhile and is taken instead.
+                schema.Instance.reason != Reason.DUPLICATE_INSTANCE.value,
             )
             .values(
                 verdict=verdict.verdict.value,

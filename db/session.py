@@ -53,14 +53,19 @@ def in_transaction(engine: Engine, work: Callable[[Session], T]) -> T:
     not yet answered. Raises what `work` raises, and `sqlalchemy.exc.OperationalError` when
     Postgres does not come back.
     """
+    return patiently(lambda: _once(engine, work))
+
+
+def patiently(work: Callable[[], T]) -> T:
+    """Do `work`, again if it loses its connection or gets none, for 7.5 s at most."""
     for wait in WAITS:
         try:
-            return _once(engine, work)
+            return work()
         except DBAPIError as error:
             if not is_lost(error):
                 raise
             time.sleep(wait)
-    return _once(engine, work)
+    return work()
 
 
 def is_lost(error: DBAPIError) -> bool:

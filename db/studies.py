@@ -2,9 +2,10 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from db.schema import Study
 from mammo.codes import NotScored, Reason, Verdict
 
 # An instance that several objects hold is taken from one that is still there, and of these
@@ -100,6 +101,12 @@ def refresh(session: Session, studies: Collection[int]) -> None:
         "excluded": Verdict.EXCLUDED.value,
         "detail": "another object holds the same SOP Instance UID",
     }
+    session.execute(  # one at a time writes what is derived of a study
+        select(Study.id)
+        .where(Study.id.in_(ids["studies"]))
+        .order_by(Study.id)
+        .with_for_update(key_share=True)
+    ).all()
     session.execute(GIVE_WAY, ids | duplicate)
     session.execute(TAKE, ids | duplicate)
     session.execute(

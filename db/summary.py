@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db import schema
+from db.scope import SEEN, scope
 from mammo.codes import Reason
 
 STAGES = ("list", "fetch", "decode", "prepare", "infer", "write")
@@ -51,61 +52,51 @@ class Summary:
         return 60 * self.screened_now / self.seconds_total if self.seconds_total > 0 else 0.0
 
 
-SEEN = """
-    FROM objects o
-    JOIN runs ON o.bucket = runs.bucket AND starts_with(o.key, runs.prefix)
-        AND o.last_seen_run >= runs.id
-    WHERE runs.id = :run
-"""
-
 OBJECTS = text(
     f"""
     SELECT count(*) AS listed,
         count(*) FILTER (WHERE o.instance_count > 0) AS with_instances,
         count(*) FILTER (WHERE o.instance_count = 0) AS without_instance,
         count(*) FILTER (WHERE o.indexed_at IS NULL) AS unread
-    {SEEN}
-    """
-)
-
-INSTANCES = text(
-    f"""
-    WITH seen AS (SELECT o.id {SEEN} AND o.indexed_at IS NOT NULL)
-    SELECT i.verdict, i.reason, count(*)
-    FROM instances i JOIN seen ON seen.id = i.object_id
-    GROUP BY i.verdict, i.reason
-    """  # noqa: S608
+    FROM objects o WHERE {SEEN}
+    """  # noqa: S608 -- a constant
 )
 
 REASONS = text(
     f"""
-    SELECT coalesce(o.reason, :unread) AS reason, count(*)
-    {SEEN} AND o.instance_count = 0
+    SELECT coalesce(o.reason, :unread) AS reason, count(*) AS number
+    FROM objects o WHERE {SEEN} AND o.instance_count = 0
     GROUP BY 1
-    """
+    """  # noqa: S608
+)
+
+INSTANCES = text(
+    f"""
+    SELECT i.verdict, i.reason, count(*) AS number
+    FROM objects o JOIN instances i ON i.object_id = o.id
+    WHERE {SEEN} AND o.indexed_at IS NOT NULL
+    GROUP BY 1, 2
+    """  # noqa: S608
 )
 
 STUDIES = text(
     f"""
-    WITH seen AS (SELECT o.id {SEEN} AND o.indexed_at IS NOT NULL),
-    touched AS (
-        SELECT DISTINCT i.study_id
-        FROM instances i JOIN seen ON seen.id = i.object_id
-        WHERE i.study_id IS NOT NULL
+    WITH touched AS (
+        SELECT DISTINCT i.study_id AS id
+        FROM objects o JOIN instances i ON i.object_id = o.id
+        WHERE {SEEN} AND o.indexed_at IS NOT NULL AND i.study_id IS NOT NULL
     )
     SELECT s.is_mammography,
         CASE WHEN r.id IS NULL THEN 'pending'
             WHEN r.reason IS NULL THEN 'scored'
             ELSE 'not_scored' END AS state,
         r.reason,
-        coalesce(r.run_id = runs.id, false) AS now,
-        count(*) AS studies
+        coalesce(r.run_id = :run, false) AS now,
+        count(*) AS number
     FROM touched
-    JOIN studies s ON s.id = touched.study_id
-    CROSS JOIN runs
-    LEFT JOIN results r ON r.study_id = s.id AND r.release = runs.release
+    JOIN studies s USING (id)
+    LEFT JOIN results r ON r.study_id = s.id AND r.release = :release
         AND r.superseded_at IS NULL AND r.fingerprint = s.fingerprint
-    WHERE runs.id = :run
     GROUP BY 1, 2, 3, 4
     """  # noqa: S608
 )
@@ -134,14 +125,14 @@ def summary(session: Session, run: int) -> Summary:
 
 
 def _count(session: Session, run: int) -> Summary:
-    objects = session.execute(OBJECTS, {"run": run}).mappings().one()
-    instances = session.execute(INSTANCES, {"run": run}).all()
-    unread = {"run": run, "unread": Reason.READ_FAILED.value}
-    without = session.execute(REASONS, unread).all()
-    verdicts = _sums((verdict, count) for verdict, _, count in instances)
-    studies = session.execute(STUDIES, {"run": run}).mappings().all()
-    known = [row for row in studies if row["is_mammography"]]
-    states = _sums((row["state"], row["studies"]) for row in known)
+    where = scope(session, run)
+    objects = session.execute(OBJECTS, where).mappings().one()
+    without = session.execute(REASONS, where | {"unread": Reason.READ_FAILED.value}).all()
+    instances = session.execute(INSTANCES, where).all()
+    studies = session.execute(STUDIES, where).all()
+    known = [row for row in studies if row.is_mammography]
+    verdicts = _sums((row.verdict, row.number) for row in instances)
+    states = _sums((row.state, row.number) for row in known)
     total, stages = session.execute(SECONDS, {"run": run}).one()
     return Summary(
         **objects,
@@ -149,24 +140,15 @@ def _count(session: Session, run: int) -> Summary:
         accepted=verdicts.get("accepted", 0),
         excluded=verdicts.get("excluded", 0),
         quarantined=verdicts.get("quarantined", 0),
-        reasons=_sums(
-            [
-                *((reason, count) for _, reason, count in instances),
-                *((reason, count) for reason, count in without),
-            ]
-        ),
+        reasons=_sums((row.reason, row.number) for row in [*instances, *without]),
         known=sum(states.values()),
-        screened_now=sum(row["studies"] for row in known if row["now"]),
-        already_current=sum(
-            row["studies"] for row in known if not row["now"] and row["state"] != "pending"
-        ),
+        screened_now=sum(row.number for row in known if row.now),
+        already_current=sum(row.number for row in known if not row.now and row.state != "pending"),
         scored=states.get("scored", 0),
         not_scored=states.get("not_scored", 0),
         pending=states.get("pending", 0),
-        not_mammography=sum(row["studies"] for row in studies if not row["is_mammography"]),
-        not_scored_reasons=_sums(
-            (row["reason"], row["studies"]) for row in known if row["reason"] is not None
-        ),
+        not_mammography=sum(row.number for row in studies if not row.is_mammography),
+        not_scored_reasons=_sums((row.reason, row.number) for row in known if row.reason),
         seconds_total=total,
         seconds_by_stage={stage: float(stages.get(stage, 0.0)) for stage in STAGES},
     )
