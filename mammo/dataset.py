@@ -125,6 +125,11 @@ class DataSet:
             self.invalid.add(tag)
         return None
 
+    def date_time(self, tag: int) -> tuple[str | None, str | None]:
+        """Date and time of a DT, without its zone; Nones if absent or not one."""
+        found = re.fullmatch(r"(\d{8})(\d{2,6}(\.\d{1,6})?)([+-]\d{4})?", self.text(tag))
+        return (found[1], found[2]) if found else (None, None)
+
     def items(self, tag: int, limit: int = 16) -> list["DataSet"]:
         """The first items of a sequence; those before a malformed one."""
         element = self.elements.get(tag)

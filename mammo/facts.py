@@ -69,7 +69,6 @@ class Facts:
     spacing: tuple[float, float] | None = None  # mm in the breast's plane: row, column
     magnification: float | None = None
     field_of_view: tuple[float, ...] = ()  # mm
-    kvp: float | None = None
     lossy: bool = False
     burned_in: str | None = None
 

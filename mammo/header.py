@@ -7,7 +7,7 @@ allocated by a length that the file states, an inflated prefix never exceeds the
 import zlib
 from dataclasses import dataclass, replace
 
-from mammo import pixel_element, reading, sniff
+from mammo import pixel_element, reading, sniff, tags
 from mammo.codes import Flag, Reason
 from mammo.dataset import DataSet, charset
 from mammo.elements import (
@@ -26,9 +26,11 @@ from mammo.pixel_element import Stated
 from mammo.sop_classes import (
     DEFLATED,
     DICOMDIR,
+    ENCAPSULATED,
     EXPLICIT_VR_BE,
     EXPLICIT_VR_LE,
     IMPLICIT_VR_LE,
+    NATIVE,
     NON_IMAGE,
     PROJECTIONS,
     TOMOSYNTHESIS,
@@ -38,10 +40,7 @@ from mammo.verdict import Judgement
 FIRST_READ = 1 << 16  # bytes
 LIMIT = 1 << 22  # bytes up to Pixel Data
 
-PIXEL_DATA = 0x7FE00010
-STOP = frozenset({PIXEL_DATA, 0x7FE00008, 0x7FE00009})  # floating point pixel data too
-CHARSET = 0x00080005
-META_CLASS, META_INSTANCE, META_SYNTAX = 0x00020002, 0x00020003, 0x00020010
+STOP = frozenset({tags.PIXEL_DATA, 0x7FE00008, 0x7FE00009})  # floating point pixel data too
 LAST_GROUP_NEEDED = 0x0020  # of an object that its class excludes: its UIDs have been read
 DECIDED_BY_CLASS = frozenset(NON_IMAGE) | PROJECTIONS | {TOMOSYNTHESIS}
 SYNTAX_OF = {
@@ -113,6 +112,7 @@ def parse(prefix: bytes, size: int) -> Header:
     """
     if len(prefix) < min(size, FIRST_READ):
         raise NeedMore(min(size, FIRST_READ))
+    prefix = prefix[:LIMIT]  # what is said never depends on how much more was read
     plain = _Buffer(prefix, size, len(prefix), size)
     start = sniff.start(prefix)
     if start is None:
@@ -121,7 +121,9 @@ def parse(prefix: bytes, size: int) -> Header:
         meta, at = _meta(prefix, start)
     except Short as short:
         return _without(*plain.lacks(short.needed))
-    syntax = meta.uid(META_SYNTAX)
+    if meta.uid(tags.MEDIA_SOP_CLASS) == DICOMDIR:
+        return _without(Reason.NON_IMAGE_DICOMDIR, "A media directory, which lists other files.")
+    syntax = meta.uid(tags.TRANSFER_SYNTAX)
     buffer = plain
     if syntax == DEFLATED:
         try:
@@ -133,7 +135,7 @@ def parse(prefix: bytes, size: int) -> Header:
     syntax = syntax or SYNTAX_OF[encoding]
     walked = _walk(buffer, at, encoding)
     _check_pixels(walked, buffer, syntax)
-    if start.meta and META_SYNTAX in meta and encoding != stated:
+    if start.meta and tags.TRANSFER_SYNTAX in meta and encoding != stated:
         walked.flags += (Flag.W_VR_INVALID,)
     return _header(walked, meta, syntax)
 
@@ -186,7 +188,7 @@ def _walk(buffer: _Buffer, at: int, encoding: Encoding) -> _Walked:
     try:
         for element in walk(buffer.data, at, encoding, stop=STOP):
             if element.tag in STOP:
-                walked.pixels = element if element.tag == PIXEL_DATA else None
+                walked.pixels = element if element.tag == tags.PIXEL_DATA else None
                 break
             elements[element.tag] = element
             end = element.end
@@ -196,31 +198,31 @@ def _walk(buffer: _Buffer, at: int, encoding: Encoding) -> _Walked:
         ended = buffer.whole == len(buffer.data) and not buffer.data[end:].strip(b"\0")
         if not ended and not (_decided(walked.header) and short.needed <= (buffer.whole or LIMIT)):
             walked.fault, walked.detail = buffer.lacks(short.needed)
-    walked.header.charset = charset(walked.header.raw(CHARSET))
+    walked.header.charset = charset(walked.header.raw(tags.SPECIFIC_CHARACTER_SET))
     return walked
 
 
 def _decided(header: DataSet) -> bool:
     """Whether the SOP class says all: the rest of the object need not be read."""
     return (
-        header.uid(reading.SOP_CLASS) in DECIDED_BY_CLASS
+        header.uid(tags.SOP_CLASS) in DECIDED_BY_CLASS
         and max(header.elements) >> 16 > LAST_GROUP_NEEDED
     )
 
 
 def _check_pixels(walked: _Walked, buffer: _Buffer, syntax: str) -> None:
     """Raises NeedMore."""
-    if walked.pixels is None or walked.fault is not None:
+    if walked.pixels is None or walked.fault is not None or syntax not in NATIVE | ENCAPSULATED:
         return
     header = walked.header
     stated = Stated(
         syntax=syntax,
-        rows=header.unsigned(reading.ROWS),
-        columns=header.unsigned(reading.COLUMNS),
-        frames=header.integer(reading.FRAMES) if header.text(reading.FRAMES) else 1,
-        samples=header.unsigned(reading.SAMPLES),
-        bits_allocated=header.unsigned(reading.ALLOCATED),
-        photometric=header.code(reading.PHOTOMETRIC),
+        rows=header.unsigned(tags.ROWS),
+        columns=header.unsigned(tags.COLUMNS),
+        frames=header.integer(tags.NUMBER_OF_FRAMES) if header.text(tags.NUMBER_OF_FRAMES) else 1,
+        samples=header.unsigned(tags.SAMPLES_PER_PIXEL),
+        bits_allocated=header.unsigned(tags.BITS_ALLOCATED),
+        photometric=header.code(tags.PHOTOMETRIC_INTERPRETATION),
     )
     try:
         found = pixel_element.check(buffer.data, walked.pixels, buffer.whole, stated)
@@ -232,10 +234,8 @@ def _check_pixels(walked: _Walked, buffer: _Buffer, syntax: str) -> None:
 
 def _header(walked: _Walked, meta: DataSet, syntax: str) -> Header:
     header = walked.header
-    sop_class = header.uid(reading.SOP_CLASS) or meta.uid(META_CLASS)
-    instance = header.uid(reading.SOP_INSTANCE) or meta.uid(META_INSTANCE)
-    if sop_class == DICOMDIR and walked.fault is None:
-        return _without(Reason.NON_IMAGE_DICOMDIR, "A media directory, which lists other files.")
+    sop_class = header.uid(tags.SOP_CLASS) or meta.uid(tags.MEDIA_SOP_CLASS)
+    instance = header.uid(tags.SOP_INSTANCE) or meta.uid(tags.MEDIA_SOP_INSTANCE)
     if instance is None:
         if walked.fault is not None:
             return _without(walked.fault, walked.detail)
@@ -251,8 +251,8 @@ def _header(walked: _Walked, meta: DataSet, syntax: str) -> Header:
             has_pixel_data=_holds_bytes(walked.pixels),
             fault=walked.fault,
             fault_detail=walked.detail,
-            meta_conflict=_conflict(meta.uid(META_CLASS), sop_class)
-            or _conflict(meta.uid(META_INSTANCE), instance),
+            meta_conflict=_conflict(meta.uid(tags.MEDIA_SOP_CLASS), sop_class)
+            or _conflict(meta.uid(tags.MEDIA_SOP_INSTANCE), instance),
         ),
         identity=identity,
     )

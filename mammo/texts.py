@@ -6,22 +6,9 @@ Only the marker is kept: descriptions and comments hold names.
 import re
 from typing import NamedTuple
 
+from mammo import tags
 from mammo.dataset import DataSet, plain
 from mammo.facts import Marker
-
-BODY_PART = 0x00180015
-SERIES_DESCRIPTION = 0x0008103E
-MODEL = 0x00081090
-CONTRAST_AGENT = 0x00180010
-PROTOCOL = 0x00181030
-PADDLE = 0x001811A4
-PROCESSING = 0x00181400  # Acquisition Device Processing Description
-VIEW_POSITION = 0x00185101
-DETECTOR_MODE = 0x00187008
-COMMENTS = 0x00204000
-REQUESTED_PROCEDURE = 0x00321060
-STEP_DESCRIPTION = 0x00400254  # of the Performed Procedure Step
-PATIENT_NAME = 0x00100010
 
 
 class TextRule(NamedTuple):
@@ -32,8 +19,13 @@ class TextRule(NamedTuple):
     pattern: re.Pattern[str]
 
 
-_PROCEDURE = (REQUESTED_PROCEDURE, STEP_DESCRIPTION)
-_TECHNIQUE = (PROTOCOL, SERIES_DESCRIPTION, DETECTOR_MODE, PADDLE)
+_PROCEDURE = (tags.REQUESTED_PROCEDURE, tags.STEP_DESCRIPTION)
+_TECHNIQUE = (
+    tags.PROTOCOL_NAME,
+    tags.SERIES_DESCRIPTION,
+    tags.DETECTOR_MODE,
+    tags.PADDLE_DESCRIPTION,
+)
 
 _SYNTHETIC = re.compile(  # product names: Hologic, Hologic, Siemens, GE, Fujifilm
     r"\bC-?VIEW|\bINTELLIGENT ?2D|\bINSIGHT ?2D|\bV-?PREVIEW|\bS-?VIEW|\bSYNTHETIC"
@@ -46,24 +38,38 @@ TEXT_RULES = (
         re.compile(r"STEREO|BIOPS|PUNCT|LOCALI[SZ]"),
     ),
     TextRule(Marker.BIOPSY, _TECHNIQUE, re.compile(r"SPECIMEN")),
-    TextRule(Marker.SPECIMEN, (COMMENTS, BODY_PART, *_PROCEDURE), re.compile(r"SPECIMEN")),
-    TextRule(Marker.SYNTHETIC, (SERIES_DESCRIPTION, COMMENTS, PROCESSING, MODEL), _SYNTHETIC),
+    TextRule(
+        Marker.SPECIMEN, (tags.IMAGE_COMMENTS, tags.BODY_PART, *_PROCEDURE), re.compile(r"SPECIMEN")
+    ),
+    TextRule(
+        Marker.SYNTHETIC,
+        (tags.SERIES_DESCRIPTION, tags.IMAGE_COMMENTS, tags.DEVICE_PROCESSING, tags.MODEL_NAME),
+        _SYNTHETIC,
+    ),
     TextRule(
         Marker.CONTRAST,
-        (SERIES_DESCRIPTION, PROTOCOL),
+        (tags.SERIES_DESCRIPTION, tags.PROTOCOL_NAME),
         re.compile(r"\bCEM\b|\bCESM\b|\bCEDM\b|SENOBRIGHT|\bI-?VIEW\b|TICEM"),
     ),
-    TextRule(Marker.RECOMBINED, (SERIES_DESCRIPTION, PROTOCOL), re.compile(r"RECOMBINED|SUBTRACT")),
-    TextRule(Marker.SPOT, (PADDLE, PROTOCOL), re.compile(r"\bSPOT")),
-    TextRule(Marker.MAGNIFICATION, (PADDLE, PROTOCOL), re.compile(r"\bMAG(NIF\w*|N)?\b")),
-    TextRule(Marker.QUALITY_CONTROL, (VIEW_POSITION,), re.compile(r"FLAT ?FIELD")),
+    TextRule(
+        Marker.RECOMBINED,
+        (tags.SERIES_DESCRIPTION, tags.PROTOCOL_NAME),
+        re.compile(r"RECOMBINED|SUBTRACT"),
+    ),
+    TextRule(Marker.SPOT, (tags.PADDLE_DESCRIPTION, tags.PROTOCOL_NAME), re.compile(r"\bSPOT")),
+    TextRule(
+        Marker.MAGNIFICATION,
+        (tags.PADDLE_DESCRIPTION, tags.PROTOCOL_NAME),
+        re.compile(r"\bMAG(NIF\w*|N)?\b"),
+    ),
+    TextRule(Marker.QUALITY_CONTROL, (tags.VIEW_POSITION,), re.compile(r"FLAT ?FIELD")),
     TextRule(
         Marker.QUALITY_CONTROL,  # a physicist's tests are filed under such names
-        (PATIENT_NAME,),
+        (tags.PATIENT_NAME,),
         re.compile(r"^(PHYSICS|PHANTOM|FLAT ?FIELD|CALIBRATION|QUALITY ?CONTROL|QC)\b"),
     ),
-    TextRule(Marker.BREAST, (BODY_PART,), re.compile(r"BREAST|MAMMA")),
-    TextRule(Marker.FILM_PART, (SERIES_DESCRIPTION,), re.compile(r"CROPPED IMAGES|ROI MASK")),
+    TextRule(Marker.BREAST, (tags.BODY_PART,), re.compile(r"BREAST|MAMMA")),
+    TextRule(Marker.FILM_PART, (tags.SERIES_DESCRIPTION,), re.compile(r"CROPPED IMAGES|ROI MASK")),
 )
 
 
@@ -74,7 +80,7 @@ def markers(header: DataSet) -> set[Marker]:
         for rule in TEXT_RULES
         if any(rule.pattern.search(_text(header, tag)) for tag in rule.attributes if tag in header)
     }
-    if header.text(CONTRAST_AGENT):  # an empty one means nothing
+    if header.text(tags.CONTRAST_AGENT):  # an empty one means nothing
         found.add(Marker.CONTRAST)
     return found
 

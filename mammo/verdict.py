@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from mammo.codes import Flag, Reason, Verdict
 from mammo.facts import Facts, Marker
+from mammo.pixel_format import GRAYSCALE, faults, missing
 from mammo.sop_classes import (
     BREAST,
     CR_DX,
@@ -98,44 +99,12 @@ def _sentence(line: str) -> str:
 
 def _candidate(facts: Facts, policy: Policy) -> bool:
     """Of a class that could be screened: its pixels matter."""
-    return facts.sop_class in MAMMOGRAPHY or (
-        policy.accept_film_sc and facts.sop_class in SECONDARY_CAPTURE
-    )
+    return facts.sop_class in MAMMOGRAPHY or _admitted_film(facts, policy)
 
 
 def _too_large(facts: Facts, policy: Policy) -> bool:
     pixels = (facts.rows or 0) * (facts.columns or 0) * (facts.frames or 1)
     return _candidate(facts, policy) and pixels > MAX_PIXELS
-
-
-def _missing(facts: Facts) -> list[str]:
-    wanted = {
-        "Rows": facts.rows,
-        "Columns": facts.columns,
-        "Bits Allocated": facts.bits_allocated,
-        "Bits Stored": facts.bits_stored,
-        "Pixel Representation": facts.pixel_representation,
-        "Samples per Pixel": facts.samples_per_pixel,
-        "Photometric Interpretation": facts.photometric,
-    }
-    return [name for name, value in wanted.items() if value is None]
-
-
-def _format_faults(facts: Facts) -> list[str]:
-    rows, columns = facts.rows or 0, facts.columns or 0
-    allocated, stored = facts.bits_allocated or 0, facts.bits_stored or 0
-    high = stored - 1 if facts.high_bit is None else facts.high_bit
-    faults = {
-        "Rows or Columns is 0, or both are 1": rows * columns < 2,
-        "Number of Frames is not 1": facts.frames != 1,
-        "Samples per Pixel is not 1": facts.samples_per_pixel != 1,
-        "the image is not grayscale": facts.photometric not in ("MONOCHROME1", "MONOCHROME2"),
-        "Bits Allocated is neither 8 nor 16": allocated not in (8, 16),
-        "Bits Stored and High Bit do not fit Bits Allocated": not 1 <= stored <= allocated
-        or not stored - 1 <= high < allocated,
-        "Pixel Representation is neither 0 nor 1": facts.pixel_representation not in (0, 1),
-    }
-    return [sentence for sentence, holds in faults.items() if holds]
 
 
 def _terms(facts: Facts) -> frozenset[str]:
@@ -164,13 +133,17 @@ def _contrast(facts: Facts) -> bool:
     return Marker.CONTRAST in facts.markers or "CONTRAST" in _terms(facts)
 
 
-def _film(facts: Facts) -> bool:
-    """A digitised film in a Secondary Capture that can be screened."""
+def _admitted_film(facts: Facts, policy: Policy) -> bool:
+    """A digitised film in a Secondary Capture: a whole view, and nothing burned in."""
     return (
-        facts.modality in ("MG", "RG")
+        policy.accept_film_sc
+        and facts.sop_class in SECONDARY_CAPTURE
+        and facts.modality in ("MG", "RG")
+        and facts.has_pixel_data
+        and facts.frames == 1
+        and facts.photometric in GRAYSCALE
         and facts.burned_in != "YES"
-        and Marker.FILM_PART not in facts.markers
-        and Marker.QUALITY_CONTROL not in facts.markers
+        and not {Marker.FILM_PART, Marker.QUALITY_CONTROL} & set(facts.markers)
         and not _too_small(facts)
         and facts.laterality is not None
         and facts.view is not None
@@ -208,20 +181,20 @@ STRUCTURE = (
     ),
     Rule(
         Reason.MISSING_ATTRIBUTE,
-        lambda f, p: _candidate(f, p) and bool(_missing(f)),
-        lambda f: f"{' and '.join(_missing(f))} missing.",
+        lambda f, p: _candidate(f, p) and bool(missing(f)),
+        lambda f: f"{' and '.join(missing(f))} missing.",
     ),
     Rule(
         Reason.PIXEL_FORMAT,
-        lambda f, p: _candidate(f, p) and bool(_format_faults(f)),
-        lambda f: _sentence("; ".join(_format_faults(f))),
+        lambda f, p: _candidate(f, p) and bool(faults(f)),
+        lambda f: _sentence("; ".join(faults(f))),
     ),
 )
 
 CLASS_AND_MODALITY = (
     *(
-        Rule(reason, lambda f, _, uid=uid: f.sop_class == uid)  # type: ignore[misc]
-        for uid, reason in NON_IMAGE.items()
+        Rule(reason, lambda f, _, one=reason: NON_IMAGE.get(f.sop_class or "") is one)  # type: ignore[misc]
+        for reason in dict.fromkeys(NON_IMAGE.values())
     ),
     Rule(Reason.TOMO_VOLUME, lambda f, _: f.sop_class == TOMOSYNTHESIS),
     Rule(Reason.TOMO_PROJECTION, lambda f, _: f.sop_class in PROJECTIONS),
@@ -231,7 +204,7 @@ CLASS_AND_MODALITY = (
     ),
     Rule(
         Reason.SOP_SECONDARY_CAPTURE,
-        lambda f, p: f.sop_class in SECONDARY_CAPTURE and not (p.accept_film_sc and _film(f)),
+        lambda f, p: f.sop_class in SECONDARY_CAPTURE and not _admitted_film(f, p),
     ),
     Rule(Reason.SOP_CR_DX, lambda f, _: f.sop_class in CR_DX),
     Rule(Reason.SOP_OTHER, lambda f, _: f.sop_class not in BREAST | SECONDARY_CAPTURE),
