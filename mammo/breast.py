@@ -17,12 +17,19 @@ Mask = NDArray[np.bool_]
 Side = Literal["left", "right"]
 
 THUMBNAIL = 480  # pixels on the long side: 0.5 mm or so, less than the skin is thick
+PADDING = 3  # gray levels that compression leaves in black padding
 FRAME_GRAY = 225  # film's white frames; a chest wall column is rarely so bright throughout
 FRAME_SHARE = 0.5  # of a line that is frame, for it to be cut off
 FRAME_DEPTH = 0.15  # of the picture that frames can take from one side
-EDGE = 0.03  # share of the columns in which the chest wall shows
+EDGE = 0.03  # share of the breast's columns in which the chest wall shows
 CLEAR = 2.0  # how much more breast one edge must hold for the side to be clear
-SKIN = 0.16  # of the way from background to middle gray: where skin ends
+SKIN = 24.0  # gray at which skin begins over a black background (fitted to 66 films, like FOG)
+FOG = 0.2  # by how much of its own gray a brighter background raises that
+BLACK = 4.0  # gray levels above the background that are no longer the background's own
+RIM = 4  # thumbnail pixels: this far inside, a sharp outline has become tissue
+SHARP = 5.0  # how much brighter than at the outline it is there
+NOISE = 7.0  # gray levels above the background that are no skin yet
+FAINT = 0.35  # of the way from background to middle gray, if the whole image is dark
 FLAT = 6  # gray levels that a background wavers
 OPENING = 0.05  # of the picture's short side: thinner bridges to labels are cut
 
@@ -60,7 +67,7 @@ def find(gray: Gray) -> Breast:
     field = _field(small)
     inner = small[field.y0 : field.y1, field.x0 : field.x1]
     mask = np.zeros(small.shape, np.bool_)
-    found = _component(_bright(inner))
+    found = _breast(inner)
     mask[field.y0 : field.y1, field.x0 : field.x1] = found
     side, clear = _side(found)
     box = _bounds(mask)
@@ -81,7 +88,7 @@ def _bounds(mask: Mask) -> Box:
 
 def _field(small: Gray) -> Box:
     """The exposed field: without padding that is black throughout, without white frames."""
-    outer = _bounds(small > small.min())
+    outer = _bounds(small > small.min() + PADDING)
     x0, y0, x1, y1 = outer
     for _ in range(2):  # a frame on one side hides part of one on another
         part = small[y0:y1, x0:x1]
@@ -103,20 +110,42 @@ def _frame(part: Gray) -> tuple[int, int]:
     )
 
 
-def _bright(inner: Gray) -> Mask:
-    """What is brighter than the background and its scatter."""
+def _breast(inner: Gray) -> Mask:
+    """The breast in the field: brighter than the background and its scatter.
+
+    A machine that blackens the background leaves an outline that is sharp: what lies just inside
+    of anything brighter than black is as bright as skin already, and darker tissue further in is
+    no background. Film scatters light, and there skin begins at a gray of its own.
+    """
     background = int(np.bincount(inner.ravel(), minlength=256)[:100].argmax())
     middle, _ = cv2.threshold(inner, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
-    found: Mask = inner > background + max(4.0, SKIN * (middle - background))
-    return found
+    faint = background + FAINT * (middle - background)
+    skin = min(max(SKIN + FOG * background, background + NOISE), faint)
+    widest = _component(inner > min(background + BLACK, skin))
+    edge, deeper = _rim(inner, widest, 0), _rim(inner, widest, RIM)
+    if deeper > skin and deeper - background > SHARP * (edge - background):
+        return widest
+    return _component(inner > skin)
+
+
+def _rim(inner: Gray, mask: Mask, depth: int) -> float:
+    """The median gray of the two pixels at `depth` inside of an outline; 0 if there are none."""
+    ring = _eroded(mask, depth) & ~_eroded(mask, depth + 2)
+    return float(np.median(inner[ring])) if ring.any() else 0.0
+
+
+def _eroded(mask: Mask, depth: int) -> Mask:
+    """Without the outermost pixels, but for those along the picture's edge."""
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * depth + 1, 2 * depth + 1))
+    return np.asarray(cv2.erode(mask.astype(np.uint8), disk), np.bool_)
 
 
 def _component(bright: Mask) -> Mask:
     """The piece that is the breast, its holes filled."""
     size = max(3, int(min(bright.shape) * OPENING) | 1)
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
-    # replicated borders: the breast must not be eaten away along the chest wall
-    wide = cv2.copyMakeBorder(bright.astype(np.uint8), size, size, size, size, cv2.BORDER_REPLICATE)
+    # mirrored borders: the breast is not eaten away along the chest wall, a thin frame is
+    wide = cv2.copyMakeBorder(bright.astype(np.uint8), size, size, size, size, cv2.BORDER_REFLECT)
     opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, disk)[size:-size, size:-size]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(opened))
     if count < 2:
@@ -125,14 +154,17 @@ def _component(bright: Mask) -> Mask:
     piece = (labels == largest).astype(np.uint8)
     outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(piece), outlines, -1, 1, cv2.FILLED)
-    mask: Mask = filled.astype(np.bool_)
+    # subsampling and opening have taken a pixel of skin
+    mask: Mask = cv2.dilate(filled, np.ones((3, 3), np.uint8)).astype(np.bool_)
     return mask
 
 
 def _side(mask: Mask) -> tuple[Side, bool]:
-    """Where the chest wall is: the edge of the field that holds more breast."""
-    outer = max(1, round(mask.shape[1] * EDGE))
-    left, right = float(mask[:, :outer].mean()), float(mask[:, -outer:].mean())
+    """Where the chest wall is: the end of the breast that is cut off straight, not round."""
+    box = _bounds(mask)
+    part = mask[:, box.x0 : box.x1]
+    outer = max(1, round(part.shape[1] * EDGE))
+    left, right = float(part[:, :outer].mean()), float(part[:, -outer:].mean())
     side: Side = "left" if left >= right else "right"
     return side, max(left, right) > CLEAR * min(left, right)
 

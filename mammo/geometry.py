@@ -54,7 +54,8 @@ class Geometry:
             x0, y0, x1, y1 = turned.T
             turned = np.stack([rows - y1, x0, rows - y0, x1], axis=1)
             rows, columns = columns, rows
-        return turned
+        native: Boxes = turned
+        return native
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
