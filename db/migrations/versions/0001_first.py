@@ -65,7 +65,7 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("pseudonym", name=("pk_patients")),
+        sa.PrimaryKeyConstraint("pseudonym", name=op.f("pk_patients")),
         schema="identity",
     )
     op.create_table(
@@ -79,8 +79,8 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name=("ck_releases_digest_is_sha256")),
-        sa.PrimaryKeyConstraint("digest", name=("pk_releases")),
+        sa.CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name=op.f("ck_releases_digest_is_sha256")),
+        sa.PrimaryKeyConstraint("digest", name=op.f("pk_releases")),
     )
     op.create_table(
         "studies",
@@ -99,12 +99,12 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("id", name=("pk_studies")),
-        sa.UniqueConstraint("pseudonym", name=("uq_studies_pseudonym")),
-        sa.UniqueConstraint("study_uid", name=("uq_studies_study_uid")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_studies")),
+        sa.UniqueConstraint("pseudonym", name=op.f("uq_studies_pseudonym")),
+        sa.UniqueConstraint("study_uid", name=op.f("uq_studies_study_uid")),
     )
     op.create_index(
-        ("ix_studies_patient_pseudonym"), "studies", ["patient_pseudonym"], unique=False
+        op.f("ix_studies_patient_pseudonym"), "studies", ["patient_pseudonym"], unique=False
     )
     op.create_table(
         "attempts",
@@ -118,10 +118,10 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.CheckConstraint("count > 0", name=("ck_attempts_count")),
-        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=("fk_attempts_release")),
-        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=("fk_attempts_study_id")),
-        sa.PrimaryKeyConstraint("study_id", "release", name=("pk_attempts")),
+        sa.CheckConstraint("count > 0", name=op.f("ck_attempts_count")),
+        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_attempts_release")),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_attempts_study_id")),
+        sa.PrimaryKeyConstraint("study_id", "release", name=op.f("pk_attempts")),
     )
     op.create_table(
         "runs",
@@ -153,16 +153,17 @@ def upgrade() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("summary", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.CheckConstraint(
-            "(state = 'running') = (finished_at IS NULL)", name=("ck_runs_finished_unless_running")
+            "(state = 'running') = (finished_at IS NULL)",
+            name=op.f("ck_runs_finished_unless_running"),
         ),
         sa.CheckConstraint(
-            "(state = 'running') = (summary IS NULL)", name=("ck_runs_ended_with_its_summary")
+            "(state = 'running') = (summary IS NULL)", name=op.f("ck_runs_ended_with_its_summary")
         ),
         sa.CheckConstraint(
-            "state IN ('running', 'interrupted', 'failed', 'finished')", name=("ck_runs_state")
+            "state IN ('running', 'interrupted', 'failed', 'finished')", name=op.f("ck_runs_state")
         ),
-        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=("fk_runs_release")),
-        sa.PrimaryKeyConstraint("id", name=("pk_runs")),
+        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_runs_release")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_runs")),
     )
     op.create_index(
         "ix_runs_bucket_prefix_release_id",
@@ -191,12 +192,14 @@ def upgrade() -> None:
         sa.Column("instance_count", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "CASE WHEN indexed_at IS NULL THEN reason IS NULL AND instance_count = 0 ELSE (reason IS NULL) = (instance_count > 0) END",
-            name=("ck_objects_instances_or_reason"),
+            name=op.f("ck_objects_instances_or_reason"),
         ),
-        sa.CheckConstraint("instance_count >= 0 AND size >= 0", name=("ck_objects_counts")),
-        sa.ForeignKeyConstraint(["last_seen_run"], ["runs.id"], name=("fk_objects_last_seen_run")),
-        sa.PrimaryKeyConstraint("id", name=("pk_objects")),
-        sa.UniqueConstraint("bucket", "key", name=("uq_objects_bucket_key")),
+        sa.CheckConstraint("instance_count >= 0 AND size >= 0", name=op.f("ck_objects_counts")),
+        sa.ForeignKeyConstraint(
+            ["last_seen_run"], ["runs.id"], name=op.f("fk_objects_last_seen_run")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_objects")),
+        sa.UniqueConstraint("bucket", "key", name=op.f("uq_objects_bucket_key")),
     )
     op.create_table(
         "results",
@@ -238,40 +241,44 @@ def upgrade() -> None:
         ),
         sa.Column("superseded_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(score IS NULL) = (level = 'not_scored')", name=("ck_results_level_of_score")
+            "(score IS NULL) = (level = 'not_scored')", name=op.f("ck_results_level_of_score")
         ),
         sa.CheckConstraint(
-            "level IN ('urgent', 'not_scored', 'soon', 'routine', 'low')", name=("ck_results_level")
+            "level IN ('urgent', 'not_scored', 'soon', 'routine', 'low')",
+            name=op.f("ck_results_level"),
         ),
         sa.CheckConstraint(
             "(left_score IS NULL) = (left_probability IS NULL) AND (right_score IS NULL) = (right_probability IS NULL)",
-            name=("ck_results_breast_score_with_probability"),
+            name=op.f("ck_results_breast_score_with_probability"),
         ),
         sa.CheckConstraint(
             "(score IS NULL) = (left_score IS NULL AND right_score IS NULL)",
-            name=("ck_results_scored_by_a_breast"),
+            name=op.f("ck_results_scored_by_a_breast"),
         ),
         sa.CheckConstraint(
-            "(score IS NULL) = (probability IS NULL)", name=("ck_results_score_with_probability")
+            "(score IS NULL) = (probability IS NULL)",
+            name=op.f("ck_results_score_with_probability"),
         ),
         sa.CheckConstraint(
-            "(score IS NULL) = (reason IS NOT NULL)", name=("ck_results_scored_or_says_why")
+            "(score IS NULL) = (reason IS NOT NULL)", name=op.f("ck_results_scored_or_says_why")
         ),
         sa.CheckConstraint(
             "left_score BETWEEN 1 AND 10 AND left_probability BETWEEN 0 AND 1",
-            name=("ck_results_left_range"),
+            name=op.f("ck_results_left_range"),
         ),
-        sa.CheckConstraint("probability BETWEEN 0 AND 1", name=("ck_results_probability_range")),
+        sa.CheckConstraint(
+            "probability BETWEEN 0 AND 1", name=op.f("ck_results_probability_range")
+        ),
         sa.CheckConstraint(
             "right_score BETWEEN 1 AND 10 AND right_probability BETWEEN 0 AND 1",
-            name=("ck_results_right_range"),
+            name=op.f("ck_results_right_range"),
         ),
-        sa.CheckConstraint("score BETWEEN 1 AND 10", name=("ck_results_score_range")),
-        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=("fk_results_release")),
-        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=("fk_results_run_id")),
-        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=("fk_results_study_id")),
-        sa.PrimaryKeyConstraint("id", name=("pk_results")),
-        sa.UniqueConstraint("id", "study_id", "level", name=("uq_results_id_study_id_level")),
+        sa.CheckConstraint("score BETWEEN 1 AND 10", name=op.f("ck_results_score_range")),
+        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_results_release")),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_results_run_id")),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_results_study_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_results")),
+        sa.UniqueConstraint("id", "study_id", "level", name=op.f("uq_results_id_study_id_level")),
     )
     op.create_index("ix_results_run_id", "results", ["run_id"], unique=False)
     op.create_index(
@@ -316,23 +323,25 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "header_verdict IN ('accepted', 'excluded', 'quarantined')",
-            name=("ck_instances_header_verdict"),
+            name=op.f("ck_instances_header_verdict"),
         ),
         sa.CheckConstraint(
-            "verdict <> 'accepted' OR sop_instance_uid IS NOT NULL", name=("ck_instances_has_uid")
+            "verdict <> 'accepted' OR sop_instance_uid IS NOT NULL",
+            name=op.f("ck_instances_has_uid"),
         ),
         sa.CheckConstraint(
-            "verdict <> 'accepted' OR study_id IS NOT NULL", name=("ck_instances_accepted_in_study")
+            "verdict <> 'accepted' OR study_id IS NOT NULL",
+            name=op.f("ck_instances_accepted_in_study"),
         ),
         sa.CheckConstraint(
-            "verdict IN ('accepted', 'excluded', 'quarantined')", name=("ck_instances_verdict")
+            "verdict IN ('accepted', 'excluded', 'quarantined')", name=op.f("ck_instances_verdict")
         ),
-        sa.ForeignKeyConstraint(["object_id"], ["objects.id"], name=("fk_instances_object_id")),
-        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=("fk_instances_study_id")),
-        sa.PrimaryKeyConstraint("id", name=("pk_instances")),
-        sa.UniqueConstraint("object_id", "ordinal", name=("uq_instances_object_id_ordinal")),
+        sa.ForeignKeyConstraint(["object_id"], ["objects.id"], name=op.f("fk_instances_object_id")),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_instances_study_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
+        sa.UniqueConstraint("object_id", "ordinal", name=op.f("uq_instances_object_id_ordinal")),
     )
-    op.create_index(("ix_instances_study_id"), "instances", ["study_id"], unique=False)
+    op.create_index(op.f("ix_instances_study_id"), "instances", ["study_id"], unique=False)
     op.create_index(
         "uq_instances_accepted",
         "instances",
@@ -345,11 +354,11 @@ def upgrade() -> None:
         sa.Column("result_id", sa.BigInteger(), nullable=False),
         sa.Column("sop_instance_uid", sa.Text(collation="C"), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
-        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=("ck_result_instances_sha256")),
+        sa.CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name=op.f("ck_result_instances_sha256")),
         sa.ForeignKeyConstraint(
-            ["result_id"], ["results.id"], name=("fk_result_instances_result_id")
+            ["result_id"], ["results.id"], name=op.f("fk_result_instances_result_id")
         ),
-        sa.PrimaryKeyConstraint("result_id", "sop_instance_uid", name=("pk_result_instances")),
+        sa.PrimaryKeyConstraint("result_id", "sop_instance_uid", name=op.f("pk_result_instances")),
     )
     op.create_table(
         "worklist",
@@ -376,22 +385,22 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "(level = 'not_scored') = (probability IS NULL)",
-            name=("ck_worklist_ranked_by_probability"),
+            name=op.f("ck_worklist_ranked_by_probability"),
         ),
         sa.CheckConstraint(
             "level IN ('urgent', 'not_scored', 'soon', 'routine', 'low')",
-            name=("ck_worklist_level"),
+            name=op.f("ck_worklist_level"),
         ),
         sa.CheckConstraint(
-            "result_id IS NOT NULL OR level = 'not_scored'", name=("ck_worklist_pending")
+            "result_id IS NOT NULL OR level = 'not_scored'", name=op.f("ck_worklist_pending")
         ),
         sa.ForeignKeyConstraint(
             ["result_id", "study_id", "level"],
             ["results.id", "results.study_id", "results.level"],
-            name=("fk_worklist_result_id"),
+            name=op.f("fk_worklist_result_id"),
         ),
-        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=("fk_worklist_study_id")),
-        sa.PrimaryKeyConstraint("study_id", name=("pk_worklist")),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_worklist_study_id")),
+        sa.PrimaryKeyConstraint("study_id", name=op.f("pk_worklist")),
     )
     op.create_index(
         "ix_worklist_rank", "worklist", ["priority", "descent", "study_uid"], unique=False
@@ -417,15 +426,19 @@ def upgrade() -> None:
         sa.Column("probability", sa.Double(), nullable=False),
         sa.Column("score", sa.SmallInteger(), nullable=False),
         sa.Column("location", sa.Text(), nullable=False),
-        sa.CheckConstraint("laterality IN ('L', 'R')", name=("ck_findings_laterality")),
-        sa.CheckConstraint("probability BETWEEN 0 AND 1", name=("ck_findings_probability_range")),
-        sa.CheckConstraint("score BETWEEN 1 AND 10", name=("ck_findings_score_range")),
-        sa.CheckConstraint("x0 >= 0 AND y0 >= 0 AND x1 > x0 AND y1 > y0", name=("ck_findings_box")),
+        sa.CheckConstraint("laterality IN ('L', 'R')", name=op.f("ck_findings_laterality")),
+        sa.CheckConstraint(
+            "probability BETWEEN 0 AND 1", name=op.f("ck_findings_probability_range")
+        ),
+        sa.CheckConstraint("score BETWEEN 1 AND 10", name=op.f("ck_findings_score_range")),
+        sa.CheckConstraint(
+            "x0 >= 0 AND y0 >= 0 AND x1 > x0 AND y1 > y0", name=op.f("ck_findings_box")
+        ),
         sa.ForeignKeyConstraint(
             ["result_id", "sop_instance_uid"],
             ["result_instances.result_id", "result_instances.sop_instance_uid"],
-            name=("fk_findings_result_id"),
+            name=op.f("fk_findings_result_id"),
         ),
-        sa.PrimaryKeyConstraint("result_id", "ordinal", name=("pk_findings")),
+        sa.PrimaryKeyConstraint("result_id", "ordinal", name=op.f("pk_findings")),
     )
     op.execute(GRANTS)

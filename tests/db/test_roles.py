@@ -1,0 +1,125 @@
+"""Guarantee 7: who may read what. Postgres decides, not the code."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from db import index, plan, results, runs, summary, worklist
+from db.runs import Run
+from mammo.codes import NotScored, Reason
+from tests.db.archive import instance, planned, put, put_studies, scored, unscored
+from tests.db.conftest import PREFIX, RELEASE
+
+
+def as_role(session: Session, role: str) -> None:
+    session.execute(text(f"SET ROLE {role}"))
+
+
+def refused(session: Session, statement: str) -> bool:
+    with pytest.raises(ProgrammingError) as error, session.begin_nested():
+        session.execute(text(statement))
+    return getattr(error.value.orig, "pgcode", None) == "42501"  # insufficient_privilege
+
+
+def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> None:
+    as_role(session, "nightread_app")
+    runs.register_release(session, RELEASE, "first", {})
+    run = runs.start(session, PREFIX, RELEASE, "0.1.0", "host:1")
+    put_studies(session, run, [1, 2])
+    put(session, run, {"sr": [instance(3, 1, Reason.NON_IMAGE_CAD_SR)], "x": Reason.NOT_DICOM})
+    put(session, run, {"x": Reason.READ_FAILED}, etag="e2")
+    index.listing_done(session, run.id)
+    plan.count_attempt(session, run.id, planned(session, run, 1))
+    results.record(session, run.id, scored(planned(session, run, 1)))
+    results.record(session, run.id, unscored(planned(session, run, 2), NotScored.TIMED_OUT))
+    assert plan.close_unscorable(session, run.id) == {NotScored.NO_2D_IMAGE: 1}
+    runs.heartbeat(session, run.id, {"list": 0.5})
+    runs.finish(session, run.id, "finished")
+    assert summary.summary(session, run.id).known == 3
+    assert len(worklist.page(session, 10).items) == 3
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM identity.patients",
+        "SELECT pseudonym FROM identity.patients",
+        "UPDATE identity.patients SET sex = 'M'",
+        "DELETE FROM identity.patients",
+        "INSERT INTO identity.patients (pseudonym) VALUES ('p_1') RETURNING patient_name",
+        "DELETE FROM results",
+        "DELETE FROM findings",
+        "DELETE FROM studies",
+        "CREATE TABLE identity.copy ()",
+        "CREATE TABLE copy ()",
+    ],
+)
+def test_the_job_can_neither_read_identity_nor_delete_what_was_said(
+    session: Session, run: Run, statement: str
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, "nightread_app")
+    assert refused(session, statement)
+
+
+def test_the_identity_role_reads_who_a_pseudonym_is_and_nothing_else(
+    session: Session, run: Run
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, "nightread_identity")
+    assert session.execute(text("SELECT * FROM identity.patients")).mappings().one()[
+        "patient_name"
+    ] == ("Planted^Name")
+    for table in ("worklist", "objects", "studies", "results"):
+        assert refused(session, f"SELECT * FROM {table}")
+    assert refused(session, "UPDATE identity.patients SET sex = 'M'")
+
+
+def test_the_reader_sees_the_worklist(session: Session, run: Run) -> None:
+    put_studies(session, run, [1, 2])
+    put(session, run, {"z": [instance(1, 9, Reason.SPOT)]})
+    results.record(session, run.id, scored(planned(session, run, 1)))
+    as_role(session, "nightread_reader")
+    items = worklist.page(session, 10).items
+    assert [len(item.findings) for item in items] == [0, 1]
+    assert [reason for _, reason in items[1].exclusions] == ["SPOT"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT key FROM objects",
+        "SELECT * FROM objects",
+        "SELECT member FROM instances",
+        "SELECT facts FROM instances",
+        "SELECT * FROM instances",
+        "SELECT prefix FROM runs",
+        "SELECT * FROM identity.patients",
+        "UPDATE worklist SET level = 'low'",
+        "DELETE FROM worklist",
+    ],
+)
+def test_the_reader_sees_no_key_and_no_identity_and_changes_nothing(
+    session: Session, run: Run, statement: str
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, "nightread_reader")
+    assert refused(session, statement)
+
+
+def test_no_table_but_the_identity_one_holds_a_planted_name(session: Session, run: Run) -> None:
+    put_studies(session, run, [1])
+    results.record(session, run.id, scored(planned(session, run, 1)))
+    tables = session.execute(
+        text("SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN"
+             " ('public', 'identity')")
+    ).scalars()  # fmt: skip
+    holding = [
+        table
+        for table in tables.all()
+        if session.execute(
+            text(f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text LIKE '%Planted%')")
+        ).scalar_one()
+    ]
+    assert holding == ["identity.patients"]
