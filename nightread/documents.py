@@ -52,9 +52,7 @@ def screened(run: Run, counted: Summary) -> shapes.ScreenDocument:
 def to_be_tried_again(counted: Summary) -> dict[str, int]:
     """What the next run tries again, by reason: exit code 4 when there is any."""
     studies = {
-        reason: n
-        for reason, n in counted.not_scored_reasons.items()
-        if not NotScored[reason].final
+        reason: n for reason, n in counted.not_scored_reasons.items() if not NotScored[reason].final
     }
     objects = {
         reason: n for reason, n in counted.reasons.items() if reason in RETRIED_OBJECT_REASONS
@@ -105,4 +103,17 @@ def _item(item: Item) -> shapes.WorklistItem:
         release=item.release,
         study_date=item.study_date.isoformat() if item.study_date else None,
         site=item.site,
+    )
+
+
+def status(run: Run, counted: Summary) -> shapes.StatusDocument:
+    """A run that failed is told as interrupted: for both, the next one goes on."""
+    rate = counted.studies_per_minute
+    left = 60 * counted.pending / rate if run.state == "running" and rate else None
+    return shapes.StatusDocument.model_validate(
+        screen_fields(run, counted)
+        | {
+            "state": "interrupted" if run.state == "failed" else run.state,
+            "seconds_left": left,
+        }
     )

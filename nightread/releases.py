@@ -3,13 +3,8 @@
 from pathlib import Path
 
 from nightread.errors import Refused
-from nightread.settings import load_settings
+from nightread.settings import Settings
 from triton_repo.release import Release, ReleaseError, default_name, load
-
-
-def folder(given: Path | None, config: Path | None) -> Path:
-    """Where releases lie."""
-    return given or load_settings(config).releases_dir
 
 
 def newest(releases: Path) -> str:
@@ -20,13 +15,15 @@ def newest(releases: Path) -> str:
         raise Refused(str(error)) from None
 
 
-def open_release(
-    name: str | None, releases: Path | None = None, config: Path | None = None
-) -> Release:
+def open_release(releases: Path, name: str) -> Release:
     """A release whose files are what its manifest says; raises `Refused` otherwise."""
-    where = folder(releases, config)
-    chosen = name or load_settings(config).release or newest(where)
     try:
-        return load(where / chosen)
+        return load(releases / name)
     except ReleaseError as error:
         raise Refused(str(error)) from None
+
+
+def open_chosen(name: str | None, settings: Settings, releases: Path | None = None) -> Release:
+    """The release called `name`, else the settings', else the newest."""
+    where = releases or settings.releases_dir
+    return open_release(where, name or settings.release or newest(where))

@@ -8,10 +8,8 @@ import typer
 from nightread.cli import (
     db,
     demo,
-    inspect,
     models,
     phantoms,
-    prepare,
     screen,
     stack,
     status,
@@ -31,8 +29,6 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.add_typer(stack.app, name="stack")
 app.command("phantoms")(phantoms.command)
-app.command("inspect")(inspect.command)
-app.command("prepare")(prepare.command)
 app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)

@@ -26,10 +26,11 @@ def list_(releases: Dir = None, config: Config = None) -> None:
 
     Example: nightread models list
     """
-    from nightread.releases import folder, newest
+    from nightread.releases import newest
+    from nightread.settings import load_settings
     from triton_repo.release import ReleaseError, load, names
 
-    where = folder(releases, config)
+    where = releases or load_settings(config).releases_dir
     table = Table("release", "digest", "valid for", "description", box=None)
     for name in names(where):
         try:
@@ -51,10 +52,11 @@ def verify(name: Name = None, releases: Dir = None, config: Config = None) -> No
 
     Example: nightread models verify
     """
-    from nightread.releases import open_release
+    from nightread.releases import open_chosen
+    from nightread.settings import load_settings
     from triton_repo.verify import problems
 
-    release = open_release(name, releases, config)
+    release = open_chosen(name, load_settings(config), releases)
     wrong = list(problems(release))
     if wrong:
         raise Refused(f"{release.manifest.name} is not sound. " + " ".join(wrong))
@@ -70,7 +72,9 @@ def serve(name: Name = None, releases: Dir = None, config: Config = None) -> Non
 
     Example: nightread models serve
     """
-    from nightread.releases import open_release
+    from nightread.releases import open_chosen
+    from nightread.settings import load_settings
     from nightread.stack.foreground import serve_release
 
-    serve_release(open_release(name, releases, config))
+    settings = load_settings(config)
+    serve_release(open_chosen(name, settings, releases), settings)

@@ -10,12 +10,13 @@ from nightread.errors import LockedError
 from nightread.stack import postgres, ray_cleanup, state
 from nightread.stack.files import PRIVATE
 from nightread.stack.layout import Layout
-from nightread.stack.process import Identity, alive, end_group
+from nightread.stack.process import Identity, alive, end_stragglers
 from nightread.stack.state import StackState
 from nightread.stack.sweep import sweep
 from nightread.stack.wait import until
 
 SUPERVISOR_PATIENCE = 30.0  # seconds to stop everything, its children's grace included
+FORCE_PATIENCE = 5.0  # seconds from SIGKILL to the end
 
 
 @contextlib.contextmanager
@@ -47,19 +48,19 @@ def reaped(pid: int) -> bool:
 
 
 def _end(process: Identity, stop: int, grace: float) -> None:
-    """Stop a process that is not our child, by force after its grace."""
+    """Stop a process and its session, by force after its grace. It need not be our child."""
 
     def gone() -> bool:
         reaped(process.pid)
         return not alive(process)
 
-    if gone():
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, stop)
-    if not until(gone, grace):
-        end_group(process.pid)
-        until(gone, 5)
+    if not gone():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, stop)
+        until(gone, grace)
+    end_stragglers(process)
+    until(gone, FORCE_PATIENCE)
+    reaped(process.pid)  # it may have become a zombie after we had looked
 
 
 def clean_up(layout: Layout) -> None:

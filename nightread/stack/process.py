@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 from nightread.stack.files import PRIVATE, tail
 
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -104,6 +106,23 @@ def end_group(pid: int) -> None:
     """SIGKILL to all that is left of a server's process group, such as a stub that outlived it."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
+
+
+def end_stragglers(server: Identity) -> None:
+    """End what outlived a server that was not our child.
+
+    Each server leads a session, whose number the kernel does not give away while a member lives.
+    """
+    if identify(server.pid) not in (None, server):
+        return  # the number is somebody else's by now: no member was left
+    if any(_session(pid) == server.pid for pid in psutil.pids()):
+        end_group(server.pid)
+
+
+def _session(pid: int) -> int | None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        return os.getsid(pid)
+    return None
 
 
 def finish(servers: list[tuple[Launch, subprocess.Popen[bytes]]]) -> None:

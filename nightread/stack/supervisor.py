@@ -21,7 +21,15 @@ from nightread.stack import postgres, seaweedfs, state, triton
 from nightread.stack.files import last_line
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
-from nightread.stack.process import Identity, Launch, finish, identify, port_was_taken, start
+from nightread.stack.process import (
+    Identity,
+    Launch,
+    end_group,
+    finish,
+    identify,
+    port_was_taken,
+    start,
+)
 from nightread.stack.state import ServiceState, StackState
 from nightread.stack.sweep import sweep
 from nightread.stack.triton_env import StubEnv
@@ -100,6 +108,7 @@ class Supervisor:
             if code is None:
                 continue
             del self.children[name]
+            end_group(child.server.pid)  # Triton's stubs do not always notice its death
             early = time.monotonic() - child.begun < BINDING
             if early and child.tries < TRIES and port_was_taken(child.launch):
                 self.start(name, child.tries + 1)

@@ -1,0 +1,32 @@
+"""`nightread phantoms`: studies with known truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nightread.cli.options import Quiet
+
+
+def command(
+    out: Annotated[
+        Path, typer.Argument(help="A folder, made if it is not there.", file_okay=False)
+    ],
+    studies: Annotated[int, typer.Option(min=1, max=100_000, help="How many.")] = 8,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same studies.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Write synthetic four-view studies: DICOM files, lesion masks and truth.json.
+
+    About 45% are malignant, 25% benign and 30% normal.
+
+    Example: nightread phantoms /tmp/phantoms --studies 8 --seed 1
+    """
+    from nightread.phantom_files import write
+    from nightread.printing import steps
+
+    with steps("phantoms", studies, quiet=quiet) as done:
+        truth = write(out, studies, seed, done)
+    labels = [study["label"] for study in truth]
+    counts = ", ".join(f"{labels.count(n)} {n}" for n in ("malignant", "benign", "normal"))
+    typer.echo(f"{studies} studies in {out}: {counts}")
