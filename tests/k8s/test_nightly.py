@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from nightread.errors import LockedError
+from nightread.settings import Settings
 from ray_jobs.cluster import OBJECT_STORE_BYTES, WORKER_SETTINGS
 
 Manifest = dict[str, Any]
@@ -103,6 +104,15 @@ def test_workers_have_a_local_rays_settings(containers: dict[str, Manifest]) -> 
     settings = {variable["name"]: variable["value"] for variable in worker["env"]}
     assert settings.items() >= WORKER_SETTINGS.items()
     assert 0.5 < float(settings["RAY_memory_usage_threshold"]) < 0.95
+
+
+def test_a_worker_has_the_memory_that_its_studies_ask_for(containers: dict[str, Manifest]) -> None:
+    """Ray starts a study on a worker only where this much of the pod's limit is free."""
+    needs = containers["RayJob/worker cpu/ray-worker"]["resources"]
+    studies = int(needs["requests"]["cpu"])
+    limit = int(needs["limits"]["memory"].removesuffix("Gi")) << 30
+    study = Settings.model_fields["study_memory_mb"].default << 20
+    assert studies * study + OBJECT_STORE_BYTES <= limit * 0.9  # RAY_memory_usage_threshold
 
 
 def test_ray_can_write_where_its_root_is_read_only(

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from ray_jobs import tasks
+
 Manifest = dict[str, Any]
 
 TALKS_TO_THE_API_SERVER = {"CronJob/nightread-nightly"}
@@ -138,6 +140,8 @@ def test_only_the_head_and_the_migration_see_a_database_password(
 def test_no_study_is_decoded_where_the_database_password_is(rayjob: Manifest) -> None:
     head = rayjob["spec"]["rayClusterSpec"]["headGroupSpec"]
     assert head["rayStartParams"]["num-cpus"] == "0"
+    for task in (tasks.read_headers, tasks.screen_study):
+        assert task._default_options["num_cpus"] >= 1
 
 
 def test_nobody_submits_to_the_cluster_without_its_token(rayjob: Manifest) -> None:
