@@ -11,6 +11,7 @@ from typing import NamedTuple
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 UNDEFINED = 0xFFFFFFFF  # length: until a delimiter
 MAX_DEPTH = 32  # sequences in sequences; pydicom exhausts Python's stack at a few hundred
+MAX_ELEMENTS = 20_000  # in one data set; real mammograms have a few hundred
 
 LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # VRs with 4 bytes of length
 VRS = LONG | frozenset(b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST TM UI UL US".split())
@@ -98,9 +99,11 @@ def walk(
 
     One whose tag is in `stop` is yielded as the last, whether or not its value is there.
     Without `end` the buffer may be the beginning of something longer, and Short is raised when
-    it is used up. Raises Malformed.
+    it is used up. Raises Malformed, also for more than MAX_ELEMENTS.
     """
-    while end is None or at < end:
+    for _ in range(MAX_ELEMENTS):
+        if end is not None and at >= end:
+            return
         tag, vr, length, start = head(data, at, encoding)
         if tag == ITEM_END:
             return
@@ -115,6 +118,7 @@ def walk(
         if end is not None and at > end:
             raise Malformed
         yield Element(tag, vr, start, at, length == UNDEFINED)
+    raise Malformed
 
 
 def items(data: bytes, element: Element, encoding: Encoding) -> Iterator[tuple[Element, ...]]:

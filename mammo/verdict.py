@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from mammo.codes import Flag, Reason, Verdict
 from mammo.facts import Facts, Marker
-from mammo.pixel_format import GRAYSCALE, faults, missing
+from mammo.pixel_facts import GRAYSCALE, faults, missing
 from mammo.sop_classes import (
     BREAST,
     CR_DX,
