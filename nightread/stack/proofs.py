@@ -8,6 +8,7 @@ import configparser
 import contextlib
 import secrets
 from collections.abc import Callable
+from queue import SimpleQueue
 from typing import Any
 
 import boto3
@@ -109,30 +110,57 @@ def prove_postgres(told: ServiceState, layout: Layout) -> str:
 
 
 def prove_triton(told: ServiceState, layout: Layout) -> str:
-    """Send the canary through the whole ensemble and compare with the release's manifest."""
+    """Send canaries through the whole ensemble and compare with the release's manifest.
+
+    As many at once as a model has instances: one alone may miss the instance that is dead.
+    """
     served = release.load(Plan.read(layout.plan).release)
-    sizes = served.manifest.sizes
-    whole = contract.ensemble(sizes)
-    picture = canary.image(sizes)[None]
-    tensor = grpc.InferInput(whole.inputs[0].name, list(picture.shape), whole.inputs[0].dtype)
-    tensor.set_data_from_numpy(picture)
     # Loopback needs no proxy, whatever the environment says.
     options = [("grpc.enable_http_proxy", 0)]
     with contextlib.closing(grpc.InferenceServerClient(told.url, channel_args=options)) as client:
         if client.get_server_metadata(client_timeout=SECONDS).name != told.identity:
             raise NotProvenError("another Triton answers on this port")
-        answer = client.infer(contract.ENSEMBLE, [tensor], client_timeout=SECONDS)
-    out = {output.name: answer.as_numpy(output.name)[0] for output in whole.outputs}
-    wrong = canary.problem(
-        served.manifest.canary,
-        int(out["count"][0]),
-        out["boxes"],
-        out["detection"],
-        out["malignancy"],
-    )
-    if wrong is not None:
-        raise NotProvenError(f"{wrong} (release {served.manifest.name})")
+        instances = [_instances(client, name) for name in (contract.DETECTOR, contract.CLASSIFIER)]
+        alive = triton.count_stubs(told.process.pid) if told.process else 0
+        if alive < sum(instances):
+            raise NotProvenError(f"{alive} of its {sum(instances)} model instances are alive")
+        picture = canary.image(served.manifest.sizes)[None]
+        tensor = grpc.InferInput("image", list(picture.shape), "UINT8")
+        tensor.set_data_from_numpy(picture)
+        answers = _ask(client, tensor, max(instances))
+    for answer in answers:
+        names = ("boxes", "detection", "malignancy")
+        out = [answer.as_numpy(name)[0] for name in names]
+        count = int(answer.as_numpy("count")[0, 0])
+        wrong = canary.problem(served.manifest.canary, count, *out)
+        if wrong is not None:
+            raise NotProvenError(f"{wrong} (release {served.manifest.name})")
     return f"release {served.manifest.name}: the canary's answer is right"
+
+
+def _ask(client: Any, tensor: Any, times: int) -> list[Any]:
+    """The ensemble's answers to `times` equal requests at once; raises what a request raised."""
+    came: SimpleQueue[tuple[Any, InferenceServerException | None]] = SimpleQueue()
+    for _ in range(times):
+        client.async_infer(
+            contract.ENSEMBLE,
+            [tensor],
+            callback=lambda result, error: came.put((result, error)),
+            client_timeout=SECONDS,
+        )
+    answers = []
+    for _ in range(times):
+        result, error = came.get()  # bounded by the requests' own limit
+        if error is not None:
+            raise error
+        answers.append(result)
+    return answers
+
+
+def _instances(client: Any, model: str) -> int:
+    """How many processes a model should have."""
+    config = client.get_model_config(model, client_timeout=SECONDS).config
+    return sum(group.count for group in config.instance_group)
 
 
 PROOFS: dict[str, Proof] = {

@@ -120,7 +120,7 @@ class Supervisor:
 
     def note_folders(self, child: Child) -> None:
         """Folders that came between Triton's start and its first stub are its own."""
-        child.folders_known = triton.has_stubs(child.server.pid)
+        child.folders_known = triton.count_stubs(child.server.pid) > 0
         new = triton.environment_folders() - child.folders_before
         told = self.state.services[triton.SERVICE]
         if new - set(told.leftovers):

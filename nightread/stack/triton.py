@@ -69,9 +69,13 @@ def environment_folders() -> set[str]:
     return found
 
 
-def has_stubs(pid: int) -> bool:
-    """Whether a server has started its stubs: by then its environment folder exists."""
+def count_stubs(pid: int) -> int:
+    """How many model instances of a server live: each is a child process.
+
+    The server goes on calling a model ready whose instances are dead (measured).
+    """
     try:
-        return bool(psutil.Process(pid).children())
+        children = psutil.Process(pid).children()
+        return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
     except psutil.NoSuchProcess:
-        return False
+        return 0

@@ -1,0 +1,120 @@
+"""Servers that are killed, broken or left alone: seen in `status`, and nothing stays behind."""
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nightread.errors import Refused, ServiceError
+from nightread.settings import Settings, load_settings
+from nightread.stack.down import down
+from nightread.stack.layout import Layout
+from nightread.stack.proofs import s3_client
+from nightread.stack.seaweedfs import read_credentials
+from nightread.stack.status import ServiceRow, status
+from nightread.stack.up import up
+from nightread.stack.wait import until
+from tests.nightread.stack.world import footprint, named, supervisor
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Iterator[Layout]:
+    layout = Layout(tmp_path / "stack")
+    yield layout
+    down(layout)
+
+
+def by_name(layout: Layout) -> dict[str, ServiceRow]:
+    return {row.service: row for row in status(layout)}
+
+
+def test_killed_servers_show_in_status_and_down_leaves_nothing(
+    layout: Layout, small_releases: Path
+) -> None:
+    up(layout, Settings(releases_dir=small_releases), tell=print)
+    made = footprint(layout.root)
+    assert len(made.names) >= 4 + 4 + 1  # weed's sockets, a region a model instance, a folder
+    pids = {name: row.pid for name, row in by_name(layout).items()}
+
+    # A dead stub: Triton goes on calling itself ready, and the other instance may answer.
+    stub = next(
+        p for p in psutil.Process(pids["triton"]).children() if "classifier" in p.cmdline()[1]
+    )
+    stub.kill()
+    row = by_name(layout)["triton"]
+    assert row.state == "failed"
+    assert f"process {pids['triton']} is alive, but its proof failed" in row.proof
+    assert "3 of its 4 model instances are alive" in row.proof
+
+    for pid in pids.values():
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+    assert until(lambda: all("exit code -9" in r.proof for r in by_name(layout).values()), 5)
+    assert {row.state for row in by_name(layout).values()} == {"failed"}
+
+    down(layout)
+    assert made.left() == []
+    assert {row.state for row in by_name(layout).values()} == {"stopped"}
+
+
+@pytest.mark.slow
+def test_data_and_credentials_persist_over_a_clean_down_which_leaves_nothing(
+    layout: Layout, small_releases: Path
+) -> None:
+    settings = Settings(releases_dir=small_releases)
+    up(layout, settings, tell=print)
+    made = footprint(layout.root)
+    keys = read_credentials(layout.credentials_file, "admin")
+    endpoint = load_settings(layout.settings_file).s3_endpoint_url or ""
+    with contextlib.closing(s3_client(endpoint, keys)) as s3:
+        s3.put_object(Bucket="archive", Key="kept", Body=b"film")
+    down(layout)
+    assert made.left() == []
+
+    up(layout, settings, tell=print)
+    assert read_credentials(layout.credentials_file, "admin") == keys
+    endpoint = load_settings(layout.settings_file).s3_endpoint_url or ""
+    with contextlib.closing(s3_client(endpoint, keys)) as s3:
+        assert s3.get_object(Bucket="archive", Key="kept")["Body"].read() == b"film"
+
+
+@pytest.mark.slow
+def test_a_killed_supervisor_takes_its_servers_with_it_and_up_starts_anew(
+    layout: Layout, small_releases: Path
+) -> None:
+    settings = Settings(releases_dir=small_releases)
+    up(layout, settings, tell=print)
+    made = footprint(layout.root)
+    supervisor(layout.root).kill()
+    assert until(lambda: all(row.state == "failed" for row in status(layout)), 5)
+    assert all("its supervisor was killed" in row.proof for row in status(layout))
+    up(layout, settings, tell=print)
+    assert made.left() == []
+    assert all(row.state == "running" for row in status(layout))
+
+
+def test_when_one_service_can_not_start_nothing_stays_up(
+    layout: Layout, small_releases: Path
+) -> None:
+    (layout.postgres / "data").mkdir(parents=True)  # a cluster without its files
+    with pytest.raises(ServiceError, match=r"postgresql did not start.*log: .*/postgres/log"):
+        up(layout, Settings(releases_dir=small_releases), tell=print)
+    assert {row.state for row in status(layout)} == {"stopped"}
+    assert named(layout.root) == []
+
+
+def test_a_release_that_was_changed_is_refused_before_anything_starts(
+    layout: Layout, small_releases: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "releases"
+    other.mkdir()
+    (other / "small").mkdir()
+    manifest = (small_releases / "small" / "manifest.json").read_text()
+    (other / "small" / "manifest.json").write_text(manifest)
+    with pytest.raises(Refused, match="is missing"):
+        up(layout, Settings(releases_dir=other), tell=print)
+    assert not layout.state.exists()

@@ -1,0 +1,132 @@
+"""What a stack that runs promises; one stack for all of these."""
+
+import contextlib
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from sqlalchemy import create_engine, text
+from typer.testing import CliRunner
+
+from nightread.cli.stack import app
+from nightread.errors import LockedError
+from nightread.settings import Settings, load_settings
+from nightread.stack.down import alone, down
+from nightread.stack.layout import Layout
+from nightread.stack.status import ServiceRow
+from nightread.stack.up import up
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, small_releases: Path) -> Iterator[Layout]:
+    layout = Layout(tmp_path_factory.mktemp("running"))
+    up(layout, Settings(releases_dir=small_releases), tell=print)
+    try:
+        yield layout
+    finally:
+        down(layout)
+
+
+def secrets(layout: Layout) -> list[str]:
+    logins = [line.rsplit(":", 1)[1] for line in layout.passfile.read_text().split()]
+    profiles = layout.credentials_file.read_text().splitlines()
+    keys = [line.split(" = ")[1] for line in profiles if "secret" in line]
+    return [*logins, *keys, layout.pseudonym_key_file.read_bytes().hex()]
+
+
+def processes(layout: Layout) -> list[psutil.Process]:
+    pid = json.loads(layout.state.read_text())["supervisor"]["pid"]
+    return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+
+
+def test_status_has_proven_every_service(running: Layout) -> None:
+    result = CliRunner().invoke(app, ["status", "--json", "--dir", str(running.root)])
+    rows = [ServiceRow.model_validate(row) for row in json.loads(result.stdout)]
+    assert result.exit_code == 0
+    assert {row.service: row.state for row in rows} == {
+        "seaweedfs": "running",
+        "postgresql": "running",
+        "triton": "running",
+    }
+    assert all(row.proof and row.url and psutil.pid_exists(row.pid or 0) for row in rows)
+
+
+def test_a_second_up_says_so_and_starts_nothing(running: Layout) -> None:
+    before = {process.pid for process in processes(running)}
+    said: list[str] = []
+    up(running, Settings(), tell=said.append)
+    assert said == [f"The stack in {running.root} is already running."]
+    assert {p.pid for p in processes(running) if "postgres:" not in p.name()} <= before
+
+
+def test_two_commands_at_once_do_not_meet(running: Layout) -> None:
+    with alone(running), pytest.raises(LockedError, match="is at work on"):
+        down(running)
+
+
+def test_every_file_with_a_secret_is_for_its_owner_alone(running: Layout) -> None:
+    wanted = secrets(running)
+    assert len(wanted) == 5
+    found = dict.fromkeys(wanted, 0)
+    for path in running.root.rglob("*"):
+        if not path.is_file() or running.postgres / "data" in path.parents:
+            continue
+        body = path.read_bytes()
+        for secret in wanted:
+            if secret.encode() in body or bytes.fromhex(secret) in body:
+                found[secret] += 1
+                assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+    assert all(found.values())
+
+
+def test_no_secret_stands_on_a_command_line_or_in_an_environment(running: Layout) -> None:
+    wanted = secrets(running)
+    assert len(processes(running)) > 10
+    for process in psutil.process_iter():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            shown = Path(f"/proc/{process.pid}/cmdline").read_bytes()
+            with contextlib.suppress(PermissionError):
+                shown += Path(f"/proc/{process.pid}/environ").read_bytes()
+            assert not [s for s in wanted if s.encode() in shown], process.name()
+
+
+def test_everything_listens_on_loopback_only(running: Layout) -> None:
+    listening = [
+        connection.laddr
+        for process in processes(running)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 11  # SeaweedFS 8, PostgreSQL 1, Triton 2
+    # Triton's sockets are IPv6 ones that hold an IPv4 address.
+    assert {address.ip.removeprefix("::ffff:") for address in listening} == {"127.0.0.1"}
+
+
+def test_the_settings_file_is_what_other_commands_read(running: Layout) -> None:
+    assert stat.S_IMODE(running.settings_file.stat().st_mode) == 0o600
+    settings = load_settings(running.settings_file)
+    assert settings.release == "small"
+    assert settings.pseudonym_key_file is not None
+    assert len(settings.pseudonym_key_file.read_bytes()) == 32
+    assert settings.s3_credentials_file == running.credentials_file
+    who = {}
+    for url in (settings.need("database_url"), settings.need("migration_database_url")):
+        engine = create_engine(url)
+        with engine.connect() as session:
+            name, superuser = session.execute(
+                text("SELECT rolname, rolsuper FROM pg_roles WHERE rolname = current_user")
+            ).one()
+            who[name] = superuser
+        engine.dispose()
+    assert who == {"nightread_job": False, "nightread_owner": True}
+
+
+def test_the_job_has_what_the_migrations_give_their_group(running: Layout) -> None:
+    engine = create_engine(load_settings(running.settings_file).need("database_url"))
+    with engine.connect() as session:
+        assert session.scalar(text("SELECT pg_has_role('nightread_app', 'member')"))
+        assert session.scalar(text("SHOW fsync")) == "on"
+    engine.dispose()
