@@ -1,9 +1,12 @@
 """Files that only their owner may read, and folders that survive their owner's mistakes."""
 
 import os
+import re
 from pathlib import Path
 
 PRIVATE = 0o600
+# PostgreSQL's levels, SeaweedFS's prefix (glog), Triton's last word.
+FATAL = re.compile(r"\b(FATAL|PANIC): |^F\d{4} |^error: ")
 
 
 def write_private(path: Path, content: str | bytes) -> Path:
@@ -28,6 +31,7 @@ def tail(path: Path, size: int = 4000) -> str:
 
 
 def last_line(path: Path) -> str:
-    """The last line of a log that says something."""
+    """The line of a log that says why its server ended: the last fatal one, else the last."""
     lines = [line.strip() for line in tail(path).splitlines() if line.strip()]
-    return lines[-1] if lines else "(the log is empty)"
+    fatal = [line for line in lines if FATAL.search(line)]
+    return (fatal or lines or ["(the log is empty)"])[-1]
