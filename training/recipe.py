@@ -6,7 +6,6 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from training.datasets.phantoms import Portion
-from training.datasets.record import Split
 
 RECIPES = Path(__file__).parent / "recipes"
 
@@ -50,9 +49,7 @@ class Phantoms(_Part):
     @property
     def training(self) -> Portion:
         """The views that networks are trained on."""
-        return Portion(
-            Split.TRAIN, self.train_backgrounds, self.train_exposures, self.train_lesions
-        )
+        return Portion(self.train_backgrounds, self.train_exposures, self.train_lesions)
 
 
 class Recipe(_Part):

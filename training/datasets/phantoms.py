@@ -1,42 +1,70 @@
 """Phantom views with known truth, made by seed: training never sees a seed that is tested on.
 
-Working resolution (half the native matrix) and the same preparation as every image.
+The same preparation as every image; at working resolution (half the native matrix) unless a
+study is asked for at full size.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mammo import phantoms
 from mammo.codes import Kind
+from mammo.phantoms import Resolution
 from mammo.prepare import Preparation, Prepared, prepare_gray
 from training.datasets.record import Lesion, Split
 from training.datasets.store import Gray, View
 
 NAME = "phantoms"
 # Blocks of seeds, far apart; `nightread phantoms --seed` takes small ones.
-FIRST_SEED = {
-    Split.TRAIN: 1_000_000_000,
-    Split.VALIDATION: 1_100_000_000,
-    Split.TEST: 1_200_000_000,
-}
+TRAIN_SEED, VALIDATION_SEED, TEST_SEED, REFERENCE_SEED = (
+    1_000_000_000,
+    1_100_000_000,
+    1_200_000_000,
+    1_300_000_000,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """How many phantom views, and how full of lesions."""
+    """How many training views, and how full of lesions."""
 
-    split: Split
     backgrounds: int
     exposures: int  # views made from each background, with other lesions and other noise
     most_lesions: int  # a view holds 0 to so many, all numbers alike
 
+    @property
+    def count(self) -> int:
+        """Views in all."""
+        return self.backgrounds * self.exposures
 
-def views(portion: Portion, preparation: Preparation) -> Iterator[tuple[Gray, View]]:
-    """Prepared views, `backgrounds` times `exposures` of them."""
+
+@dataclass(frozen=True, slots=True)
+class Studies:
+    """Whole studies of four views, labels as in an archive of phantoms."""
+
+    seed: int
+    count: int
+    split: Split
+    resolution: Resolution = Resolution.WORKING
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Template:
+    """A lesion as it adds to grey, at prepared resolution; `width`, `height` of its body."""
+
+    picture: NDArray[np.float32]  # (rows, columns), the lesion in the middle
+    width: float
+    height: float
+
+
+def training_views(portion: Portion, preparation: Preparation) -> Iterator[tuple[Gray, View]]:
+    """Prepared views of many backgrounds, with more lesions than a study has."""
     for number in range(portion.backgrounds):
-        seed = FIRST_SEED[portion.split] + number
+        seed = TRAIN_SEED + number
         behind = phantoms.background(seed)
         for exposed in range(portion.exposures):
             rng = np.random.default_rng([seed, exposed])
@@ -49,8 +77,41 @@ def views(portion: Portion, preparation: Preparation) -> Iterator[tuple[Gray, Vi
             name = f"{seed}-{exposed}"
             yield (
                 done.tensor[0],
-                _view(behind, shown, done, name=name, patient=str(seed), split=portion.split),
+                _view(behind, shown, done, name=name, patient=str(seed), split=Split.TRAIN),
             )
+
+
+def study_views(
+    studies: Studies, preparation: Preparation
+) -> Iterator[tuple[Gray, View, list[Template]]]:
+    """Prepared views, four a study, with each lesion's template for a matched filter."""
+    for plan in phantoms.plan(studies.count, studies.seed):
+        for image in phantoms.render(plan, studies.resolution):
+            done = prepare_gray(image.gray(), preparation, image.laterality)
+            view = _view(
+                image.background,
+                image.lesions,
+                done,
+                name=f"{plan.index}-{image.laterality}{image.projection}",
+                patient=str(plan.index),
+                split=studies.split,
+            )
+            found = [_template(lesion, done, studies.resolution) for lesion in image.lesions]
+            yield done.tensor[0], view, found
+
+
+def _template(lesion: phantoms.Lesion, done: Prepared, resolution: Resolution) -> Template:
+    scale = done.geometry.scale * lesion.grid / resolution
+    side = max(8, round(lesion.picture.shape[0] * scale))
+    small = cv2.resize(lesion.picture, (side, side), interpolation=cv2.INTER_AREA)
+    if done.geometry.mirrored:
+        small = small[:, ::-1]
+    x0, y0, x1, y1 = lesion.box
+    return Template(
+        np.ascontiguousarray(small, np.float32),
+        (x1 - x0) * done.geometry.scale,
+        (y1 - y0) * done.geometry.scale,
+    )
 
 
 def _view(
