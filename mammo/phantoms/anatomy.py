@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.phantoms.outline import Outline
-from mammo.phantoms.texture import Field, power_law, ridges
+from mammo.phantoms.texture import Field, as_field, power_law, ridges
 
 
 class Density(StrEnum):
@@ -39,6 +39,9 @@ class Tissue:
     grain: float  # standard deviation of that texture, grey
 
 
+_MESHES = ((20.0, 0.17, 0.55), (11.0, 0.2, 0.6), (6.0, 0.24, 0.45))  # mm, width, weight
+_STEP = 0.5  # mm a sample of the sheets that are bent over the breast
+_BENT_ROWS, _BENT_COLUMNS = 640, 400
 _SHARES = MappingProxyType(
     {
         Density.A: (0.03, 0.1),
@@ -55,23 +58,21 @@ def draw_tissue(rng: np.random.Generator, density: Density) -> Tissue:
     return Tissue(
         share=float(rng.uniform(low, high)),
         gland=float(rng.uniform(0.26, 0.36)),
-        fat=float(rng.uniform(0.24, 0.3)),
+        fat=float(rng.uniform(0.2, 0.27)),
         coarse=float(rng.uniform(26, 48)),
-        soft=float(rng.uniform(0.3, 0.6)),
-        strands=float(rng.uniform(0.05, 0.09)),
+        soft=float(rng.uniform(0.45, 0.9)),
+        strands=float(rng.uniform(0.09, 0.16)),
         beta=float(rng.uniform(2.8, 3.2)),
         grain=float(rng.uniform(0.035, 0.05)),
     )
 
 
 def _grow(field: Field, shape: tuple[int, int]) -> Field:
-    out: Field = cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
-    return out
+    return as_field(cv2.resize(field, (shape[1], shape[0]), interpolation=cv2.INTER_CUBIC))
 
 
 def _logistic(x: Field) -> Field:
-    out: Field = 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-    return out
+    return as_field(1 / (1 + np.exp(-np.clip(x, -30, 30))))
 
 
 def _vessels(
@@ -93,27 +94,51 @@ def _vessels(
         )
         points = np.round((path - (0, y0)) / spacing * 16).astype(np.int32)
         width = max(1, round(rng.uniform(0.7, 2.2) / spacing))
-        cv2.polylines(canvas, [points], False, int(rng.integers(90, 255)), width, cv2.LINE_AA, 4)
-    out: Field = cv2.GaussianBlur(canvas, (0, 0), 0.35 / spacing).astype(np.float32) / 255
-    return out
+        cv2.polylines(
+            canvas,
+            [points],
+            isClosed=False,
+            color=int(rng.integers(90, 255)),
+            thickness=width,
+            lineType=cv2.LINE_AA,
+            shift=4,
+        )
+    return as_field(cv2.GaussianBlur(canvas, (0, 0), 0.35 / spacing)) / np.float32(255)
 
 
-def _strand_field(
-    rng: np.random.Generator, x: Field, y: Field, outline: Outline, outer: float
-) -> Field:
+def _bent(rng: np.random.Generator, bend: tuple[Field, Field], beta: float, outer: float) -> Field:
     """A unit-variance field drawn out along lines that run together in front of the nipple."""
-    step = 0.5  # mm a sample of the field that is bent
-    field = power_law(rng, (640, 400), 3.0, outer / step)
+    field = power_law(rng, (_BENT_ROWS, _BENT_COLUMNS), beta, outer / _STEP)
+    return as_field(
+        cv2.remap(field, *bend, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
+    )
+
+
+def _bend(x: Field, y: Field, outline: Outline) -> tuple[Field, Field]:
+    """Where each place of the view lies on a sheet that is to be bent over the breast."""
     nx, ny = outline.nipple
     front = nx + 45.0  # the lines meet behind this point, so that they stay apart at the nipple
-    angle = np.arctan2(y - np.float32(ny), np.float32(front) - x)
+    angle = np.arctan2(y - np.float32(ny), np.float32(front) - x) - np.float32(outline.axis * 0.5)
     radius = np.hypot(y - np.float32(ny), np.float32(front) - x)
-    columns = radius * np.float32(0.28 / step)
-    rows = (angle + np.float32(np.pi / 2)) * np.float32(95 / step)
-    out: Field = cv2.remap(
-        field, columns, rows, interpolation=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
-    )
-    return out
+    columns = radius * np.float32(0.26 / _STEP)
+    rows = (angle + np.float32(np.pi / 2)) * np.float32(95 / _STEP)
+    return as_field(columns), as_field(rows)
+
+
+def _net(
+    rng: np.random.Generator,
+    bend: tuple[Field, Field],
+    half: tuple[int, int],
+    grain: float,
+) -> Field:
+    """Ligaments, septa and ducts as thin curves of several sizes, 0 to about 1.5."""
+    net = np.zeros(half, np.float32)
+    for mesh, width, weight in _MESHES:
+        gate = np.clip(0.35 + 0.75 * power_law(rng, half, 3.5, 24.0 / grain), 0, 1.3)
+        net += np.float32(weight) * gate * ridges(power_law(rng, half, 5.0, mesh / grain), width)
+        gate = np.clip(0.4 + 0.8 * power_law(rng, half, 3.5, 24.0 / grain), 0, 1.3)
+        net += np.float32(1.3 * weight) * gate * ridges(_bent(rng, bend, 4.6, mesh), width)
+    return net
 
 
 def render(
@@ -135,35 +160,34 @@ def render(
 
     skin = np.interp(y[:, 0], outline.y, outline.skin).astype(np.float32)
     inside = x < skin[:, None]
-    distance: Field = cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5) * np.float32(
-        grain
-    )
+    distance = as_field(
+        cv2.distanceTransform(inside.astype(np.uint8), cv2.DIST_L2, 5)
+    ) * np.float32(grain)
     rim = np.clip(distance / np.float32(outline.rim), 0, 1)
     thick = np.sqrt(np.clip(1 - (1 - rim) ** 2, 0, 1))
 
     nx, ny = outline.nipple
     back = np.clip((nx - x) / np.float32(nx), 0, 1)  # 0 at the nipple, 1 at the chest wall
     across = (y - np.float32(ny)) / np.float32(0.5 * (y1 - y0))
-    lobes = power_law(rng, half, 3.2, tissue.coarse / grain)
-    strands = _strand_field(rng, x, y, outline, 14.0)
+    bend = _bend(x, y, outline)
+    lobes = power_law(rng, half, 4.6, tissue.coarse / grain)
+    strands = _bent(rng, bend, 4.2, 14.0)
     prior = (
-        -2.6 * (back - 0.42) ** 2 * 2.4
+        -6.2 * (back - 0.45) ** 2
         - 1.9 * (across + 0.12) ** 2
-        - 2.2 * np.exp(-distance / np.float32(6.5))
+        - 2.6 * np.exp(-distance / np.float32(6.5))
     )
-    plan = prior + 0.62 * lobes + 0.28 * strands
+    plan = prior + 0.62 * lobes + 0.34 * strands
     level = np.quantile(plan[::4, ::4][inside[::4, ::4]], 1 - tissue.share)
     gland = _logistic((plan - np.float32(level)) / np.float32(0.42 * tissue.soft))
-
-    web = ridges(power_law(rng, half, 3.4, 11.0 / grain), 0.16)
-    fibres = ridges(strands, 0.13) + 0.7 * ridges(_strand_field(rng, x, y, outline, 7.0), 0.12)
-    patchy = np.clip(0.5 + 0.6 * power_law(rng, half, 3.0, 20.0 / grain), 0, 1.4)
-    lines = tissue.strands * (web + fibres) * patchy
+    net = _net(rng, bend, half, grain)
+    holes = np.clip(power_law(rng, half, 4.4, 9.0 / grain), 0, 2) * gland
 
     grey = (
         tissue.fat
-        + gland * np.float32(tissue.gland) * (0.8 + 0.12 * strands + 0.1 * lobes)
-        + lines * (0.45 + 0.75 * gland)
+        + gland * np.float32(tissue.gland) * (0.55 + 0.22 * strands + 0.1 * lobes)
+        + np.float32(tissue.strands) * net * (0.6 + 0.9 * gland)
+        - np.float32(0.3 * tissue.gland) * holes
         + 0.05 * _vessels(rng, outline, half, grain)
     )
     if outline.pectoral is not None:
@@ -202,6 +226,6 @@ def _muscle(rng: np.random.Generator, x: Field, y: Field, outline: Outline) -> t
         interpolation=cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_REFLECT,
     )
-    level = rng.uniform(0.5, 0.62)
+    level = rng.uniform(0.42, 0.55)
     grey = level + 0.1 * np.clip(depth / 30, 0, 1) + 0.022 * bent
     return np.asarray(grey, np.float32), np.asarray(cover, np.float32)

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-import cv2
 import numpy as np
 
 from mammo.phantoms import anatomy, outline
 from mammo.phantoms.anatomy import Density, Tissue
-from mammo.phantoms.detectability import WINDOW, Spectrum, fit_spectrum
+from mammo.phantoms.detectability import WINDOW, Spectrum, fit_spectrum, resample, white_variance
 from mammo.phantoms.machines import MACHINES, SHARES, Machine
 from mammo.phantoms.outline import Breast, Outline
 from mammo.phantoms.random import Stream, generator
@@ -16,6 +15,8 @@ from mammo.phantoms.texture import Field
 from mammo.views import Laterality, Projection
 
 PREPARED = (1024, 640)  # rows, columns of the prepared view, for which d' is stated
+_MARGIN = 0.02  # around the breast there, share of its longer side
+_ROUNDING = 2e-6  # variance, tissue grey, that rounding a prepared pixel to 8 bits adds
 
 
 class Resolution(IntEnum):
@@ -46,20 +47,23 @@ class Background:
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of the pictures."""
-        return self.machine.rows // self.resolution, self.machine.columns // self.resolution
+        return self.machine.shape[0] // self.resolution, self.machine.shape[1] // self.resolution
 
     @property
     def prepared_scale(self) -> float:
         """Prepared pixels a working pixel: the breast's box fills the prepared view."""
         x0, y0, x1, y1 = self.outline.box()
+        margin = _MARGIN * max(x1 - x0, y1 - y0)
+        height = min(y1 + margin, self.outline.height) - max(y0 - margin, 0)
+        width = min(x1 + margin, self.outline.width)
         mm = self.machine.spacing * Resolution.WORKING
-        return min(PREPARED[0] / (y1 - y0), PREPARED[1] / (x1 - x0)) * mm
+        return min(PREPARED[0] / height, PREPARED[1] / width) * mm
 
     def pixel(self, x: float, y: float) -> tuple[float, float]:
         """A point of the canonical frame (mm) as x, y on the native grid."""
         column = x / self.machine.spacing
         if self.laterality is Laterality.RIGHT:
-            column = self.machine.columns - column
+            column = self.machine.shape[1] - column
         return column, y / self.machine.spacing
 
     def spectrum(self, x: float, y: float) -> Spectrum:
@@ -70,10 +74,11 @@ class Background:
         left = int(np.clip(column / Resolution.WORKING - side / 2, 0, columns - side))
         top = int(np.clip(row / Resolution.WORKING - side / 2, 0, rows - side))
         cut = self.anatomy[top : top + side, left : left + side]
-        window: Field = cv2.resize(cut, (WINDOW, WINDOW), interpolation=cv2.INTER_AREA)
+        window = resample(cut, WINDOW / side)
         middle = window[WINDOW // 4 : -WINDOW // 4, WINDOW // 4 : -WINDOW // 4]
-        native = noise_level(self.machine, float(middle.mean()))
-        return fit_spectrum(window, (native * self.prepared_scale / Resolution.WORKING) ** 2)
+        working = noise_level(self.machine, float(middle.mean())) / Resolution.WORKING
+        white = white_variance(working, self.prepared_scale)
+        return fit_spectrum(window, white + _ROUNDING)
 
 
 def noise_level(machine: Machine, grey: float) -> float:
@@ -95,7 +100,7 @@ def compose(
 ) -> Background:
     """The background of one view of a study; the same for the same arguments."""
     view = 2 * (laterality is Laterality.RIGHT) + (projection is Projection.MLO)
-    field = (machine.rows * machine.spacing, machine.columns * machine.spacing)
+    field = (machine.shape[0] * machine.spacing, machine.shape[1] * machine.spacing)
     draw = outline.craniocaudal if projection is Projection.CC else outline.oblique
     shape = draw(breast, field, generator(seed, Stream.VIEW, index, view))
     texture = generator(seed, Stream.TEXTURE, index, view)

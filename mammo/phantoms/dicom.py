@@ -18,15 +18,12 @@ from pydicom.uid import UID
 
 from mammo.phantoms.exposure import presentation
 from mammo.phantoms.machines import Look
+from mammo.phantoms.plan import Syntax
 from mammo.phantoms.study import PhantomImage
 from mammo.views import Laterality, Projection
 
 FOR_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 IMPLEMENTATION = "2.25.263184057921365841298345071234985612340"
-EXPLICIT_LITTLE, RLE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.5"
-JPEG_LOSSLESS, JPEG_LS = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.80"
-JPEG_2000 = "1.2.840.10008.1.2.4.90"
-
 _VIEWS = {  # CID 4014, SCT
     Projection.CC: ("399162004", "cranio-caudal"),
     Projection.MLO: ("399368009", "medio-lateral oblique"),
@@ -45,28 +42,24 @@ def _code(value: str, meaning: str) -> Dataset:
     return item
 
 
-def compress(pixels: NDArray[np.uint16], bits: int, syntax: str) -> bytes:
-    """One frame, uint16 (rows, columns), as the bytes of a transfer syntax.
-
-    Raises ValueError for a syntax that phantoms are not written in.
-    """
+def compress(pixels: NDArray[np.uint16], bits: int, syntax: Syntax) -> bytes:
+    """One frame, uint16 (rows, columns), as the bytes of a transfer syntax."""
     match syntax:
-        case "1.2.840.10008.1.2.1":
+        case Syntax.EXPLICIT_LITTLE:
             return pixels.astype("<u2").tobytes()
-        case "1.2.840.10008.1.2.5":
+        case Syntax.RLE:
             return _run_lengths(pixels)
-        case "1.2.840.10008.1.2.4.70":
+        case Syntax.JPEG_LOSSLESS:
             return bytes(imagecodecs.ljpeg_encode(pixels, bitspersample=bits))
-        case "1.2.840.10008.1.2.4.80":
+        case Syntax.JPEG_LS:
             return bytes(imagecodecs.jpegls_encode(pixels))
-        case "1.2.840.10008.1.2.4.90":
+        case Syntax.JPEG_2000:
             return bytes(
                 imagecodecs.jpeg2k_encode(
                     pixels, codecformat="J2K", reversible=True, level=0,
                     bitspersample=bits, numthreads=1,
                 )
             )  # fmt: skip
-    raise ValueError(f"Phantoms are not written in transfer syntax {syntax}.")
 
 
 def _run_lengths(pixels: NDArray[np.uint16]) -> bytes:
@@ -150,7 +143,7 @@ def encode(image: PhantomImage) -> bytes:
     out.update(presentation(image.background.machine))
     out.Rows, out.Columns = image.pixels.shape
     frame = compress(image.pixels, out.BitsStored, image.plan.transfer_syntax)
-    if image.plan.transfer_syntax == EXPLICIT_LITTLE:
+    if image.plan.transfer_syntax is Syntax.EXPLICIT_LITTLE:
         out.add_new(0x7FE00010, "OW", frame)
     else:
         out.add_new(0x7FE00010, "OB", encapsulate([frame]))

@@ -15,7 +15,7 @@ from mammo.phantoms.lesions import Lesion, paste, signal
 from mammo.phantoms.machines import Look, Machine, Shown
 from mammo.phantoms.marks import marks, soil
 from mammo.phantoms.random import Stream, generator
-from mammo.phantoms.texture import Field
+from mammo.phantoms.texture import Field, as_field
 
 _AIR = 0.012  # tissue grey below which there is no breast
 _TOP = 1.25  # tissue grey at which stored values end
@@ -35,7 +35,7 @@ def _film(grey: Field, rng: np.random.Generator) -> Field:
     high = 1 / (1 + np.exp(slope * (middle - 1.15)))
     curve = 1 / (1 + np.exp(np.float32(slope) * (np.float32(middle) - grey)))
     fog = float(rng.uniform(0.01, 0.045))
-    out: Field = fog + np.float32((1 - fog) / (high - low)) * (curve - np.float32(low))
+    out = as_field(fog + np.float32((1 - fog) / (high - low)) * (curve - np.float32(low)))
     rows, columns = grey.shape
     tilt = np.linspace(0, rng.uniform(-0.02, 0.02), columns, dtype=np.float32)
     out += (
@@ -54,7 +54,7 @@ def stored(view: Background, lesions: Iterable[Lesion], seed: int) -> NDArray[np
     if view.resolution is Resolution.WORKING:
         grey = view.anatomy.copy()
     else:
-        grey = cv2.resize(view.anatomy, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        grey = as_field(cv2.resize(view.anatomy, (columns, rows), interpolation=cv2.INTER_CUBIC))
     tissue = np.flatnonzero((view.anatomy > _AIR).any(axis=0))
     scale = Resolution.WORKING // view.resolution
     x0, x1 = int(tissue[0]) * scale, (int(tissue[-1]) + 1) * scale
@@ -77,8 +77,8 @@ def stored(view: Background, lesions: Iterable[Lesion], seed: int) -> NDArray[np
     overlays = marks(view, small_air)
     if film:
         for picture, top, left in overlays:
-            spot = grey[top : top + picture.shape[0], left : left + picture.shape[1]]
-            np.maximum(spot, picture, out=spot)
+            under = grey[top : top + picture.shape[0], left : left + picture.shape[1]]
+            np.maximum(under, picture, out=under)
         curved = _film(grey, generator(view.seed, Stream.MARKERS, 2))
         soil(view, curved)
         values = (curved * np.float32(machine.white) + np.float32(0.5)).astype(np.uint16)

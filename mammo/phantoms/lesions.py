@@ -1,7 +1,7 @@
 """Lesions: drawn, placed in one or both views of a breast, and given their strength."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from mammo.codes import Kind
 from mammo.phantoms.background import Background, Resolution
-from mammo.phantoms.detectability import unit_detectability
+from mammo.phantoms.detectability import resample, unit_detectability
 from mammo.phantoms.outline import Outline
 from mammo.phantoms.shapes import CLUSTERS, MASSES, Morphology, is_mass, mask, stamp
-from mammo.phantoms.texture import Field
+from mammo.phantoms.texture import Field, as_field
 from mammo.views import Projection
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last two exclusive
 
 WEAKEST, STRONGEST, MEDIAN = 3.0, 12.0, 6.0  # d'
 _SPREAD = 0.42  # of the logarithm of d'
-_TRIES = 60
+_TRIES = 150
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class _Seed:
 
 
 def draw_strength(rng: np.random.Generator) -> float:
-    """d' from 3 to 12, median about 6: a log-normal, cut."""
+    """A d' from 3 to 12, median about 6: a log-normal, cut."""
     while True:
         value = float(rng.lognormal(np.log(MEDIAN), _SPREAD))
         if WEAKEST <= value <= STRONGEST:
@@ -111,8 +111,7 @@ def _show(
     left = 2 * round((column / grid - size / 2) / 2)
     top = 2 * round((row / grid - size / 2) / 2)
     scale = view.prepared_scale * grid / Resolution.WORKING
-    seen = max(8, round(size * scale))
-    small: Field = cv2.resize(picture, (seen, seen), interpolation=cv2.INTER_AREA)
+    small = resample(picture, scale)
     unit = unit_detectability(small, view.spectrum(*at))
     strength = float(np.clip(seed.strength * rng.uniform(0.88, 1.12), WEAKEST, STRONGEST))
     nx, ny = view.outline.nipple
@@ -186,10 +185,10 @@ def signal(view: Background, lesion: Lesion) -> tuple[Field, int, int]:
         return patch, lesion.left, lesion.top
     n = patch.shape[0]
     if lesion.grid is Resolution.WORKING:
-        grown: Field = cv2.resize(patch, (2 * n, 2 * n), interpolation=cv2.INTER_LINEAR)
-        return grown, 2 * lesion.left, 2 * lesion.top
-    shrunk: Field = cv2.resize(patch, (n // 2, n // 2), interpolation=cv2.INTER_AREA)
-    return shrunk, lesion.left // 2, lesion.top // 2
+        grown = cv2.resize(patch, (2 * n, 2 * n), interpolation=cv2.INTER_LINEAR)
+        return as_field(grown), 2 * lesion.left, 2 * lesion.top
+    shrunk = cv2.resize(patch, (n // 2, n // 2), interpolation=cv2.INTER_AREA)
+    return as_field(shrunk), lesion.left // 2, lesion.top // 2
 
 
 def _apart(
@@ -212,17 +211,17 @@ def draw_lesions(
     """Lesions of one breast, one for each entry of `malignant`, as each of its views shows them.
 
     Returns one tuple a view, in the same order and with the same ids. A lesion for which no
-    place is found (a very small breast) is made smaller until there is one.
+    place is found at once is drawn again, smaller and smaller; one that finds none is left out.
     """
     shown: list[list[Lesion]] = [[] for _ in views]
     taken: list[list[tuple[float, float]]] = []
     for number, bad in enumerate(malignant, start=1):
         for attempt in range(_TRIES):
             seed = _draw(rng, views[0], malignant=bad)
+            seed = replace(seed, radius=seed.radius * (1 - 0.6 * attempt / _TRIES))
             spots = [_spot(rng, seed, view) for view in views]
-            reach = seed.radius * (1 - attempt / _TRIES)
             if _apart(spots, taken) and all(
-                _fits(v.outline, *at, reach) for v, at in zip(views, spots, strict=True)
+                _fits(v.outline, *at, seed.radius) for v, at in zip(views, spots, strict=True)
             ):
                 break
         else:

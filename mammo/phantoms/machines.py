@@ -24,78 +24,59 @@ class Shown(StrEnum):
     LUT = "LUT"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
     """One kind of detector with its way of writing images."""
 
     model: str
-    rows: int  # even, so that the working size is exactly half
-    columns: int
+    shape: tuple[int, int]  # rows, columns; even, so that the working size is exactly half
     spacing: float  # mm at the detector
     bits: int  # Bits Stored
-    look: Look
     shown: Shown
-    inverse: bool  # MONOCHROME1: low values are white
-    padding: tuple[int, int] | None  # Pixel Padding Value and Range Limit, stored values
-    air: int  # stored value around the breast, before inversion
-    black: int  # stored value of grey 0 of the tissue scale, before inversion
-    white: int  # stored value of grey 1
-    noise: float  # quantum noise or grain of one native pixel in fat, tissue grey
+    black: int  # stored value of tissue grey 0, before inversion
+    white: int  # stored value of tissue grey 1
+    noise: float  # scale of a native pixel's quantum noise or grain, tissue grey
+    look: Look = Look.DIGITAL
+    inverse: bool = False  # MONOCHROME1: low values are white
+    padding: tuple[int, int] | None = None  # Pixel Padding Value and Range Limit, stored values
+    air: int = 0  # stored value around the breast, before inversion
 
 
-_D, _F = Look.DIGITAL, Look.FILM
-
-MACHINES = MappingProxyType(
-    {
-        m.model: m
-        for m in (
-            Machine(
-                "D65", 3328, 2560, 0.065, 12, _D, Shown.LINEAR, False, None, 0, 300, 3700, 0.016
-            ),
-            Machine(
-                "D65L", 4096, 3328, 0.065, 12, _D, Shown.LINEAR, False, (0, 0), 0, 200, 3900, 0.016
-            ),
-            Machine(
-                "D65N", 3328, 2560, 0.065, 14, _D, Shown.SIGMOID, True, None, 60, 1500, 14800, 0.015
-            ),
-            Machine(
-                "D94",
-                3062,
-                2394,
-                0.0941,
-                12,
-                _D,
-                Shown.SIGMOID,
-                False,
-                (0, 30),
-                12,
-                420,
-                3600,
-                0.012,
-            ),
-            Machine(
-                "D94S",
-                2294,
-                1914,
-                0.0941,
-                14,
-                _D,
-                Shown.LUT,
-                False,
-                (0, 60),
-                25,
-                1700,
-                14200,
-                0.012,
-            ),
-            Machine(
-                "D94T", 2850, 2394, 0.0941, 12, _D, Shown.LUT, False, None, 4, 380, 3500, 0.013
-            ),
-            Machine("F80", 3000, 2250, 0.08, 12, _F, Shown.LINEAR, False, None, 0, 0, 4095, 0.020),
-            Machine("F85", 2824, 2118, 0.085, 12, _F, Shown.LINEAR, True, None, 0, 0, 4095, 0.018),
-        )
-    }
-)
+_ALL = (
+    Machine(
+        model="D65", shape=(3328, 2560), spacing=0.065, bits=12, shown=Shown.LINEAR,
+        black=300, white=3700, noise=0.024,
+    ),
+    Machine(
+        model="D65L", shape=(4096, 3328), spacing=0.065, bits=12, shown=Shown.LINEAR,
+        black=200, white=3900, noise=0.024, padding=(0, 0),
+    ),
+    Machine(
+        model="D65N", shape=(3328, 2560), spacing=0.065, bits=14, shown=Shown.SIGMOID,
+        black=1500, white=12800, noise=0.022, inverse=True, air=60,
+    ),
+    Machine(
+        model="D94", shape=(3062, 2394), spacing=0.0941, bits=12, shown=Shown.SIGMOID,
+        black=420, white=3300, noise=0.017, padding=(0, 30), air=12,
+    ),
+    Machine(
+        model="D94S", shape=(2294, 1914), spacing=0.0941, bits=14, shown=Shown.LUT,
+        black=1700, white=12800, noise=0.017, padding=(0, 60), air=25,
+    ),
+    Machine(
+        model="D94T", shape=(2850, 2394), spacing=0.0941, bits=12, shown=Shown.LUT,
+        black=380, white=3200, noise=0.019, air=4,
+    ),
+    Machine(
+        model="F80", shape=(3000, 2250), spacing=0.08, bits=12, shown=Shown.LINEAR,
+        black=0, white=4095, noise=0.028, look=Look.FILM,
+    ),
+    Machine(
+        model="F85", shape=(2824, 2118), spacing=0.085, bits=12, shown=Shown.LINEAR,
+        black=0, white=4095, noise=0.025, look=Look.FILM, inverse=True,
+    ),
+)  # fmt: skip
+MACHINES = MappingProxyType({machine.model: machine for machine in _ALL})
 SHARES = MappingProxyType(
     {
         "D65": 0.27, "D65L": 0.1, "D65N": 0.1, "D94": 0.14, "D94S": 0.12, "D94T": 0.07,

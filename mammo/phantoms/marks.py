@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from mammo.phantoms.background import Background
 from mammo.phantoms.machines import Look
 from mammo.phantoms.random import Stream, generator
-from mammo.phantoms.texture import Field
+from mammo.phantoms.texture import Field, as_field
 from mammo.views import Laterality, Projection
 
 _CLEAR = 4.0  # mm of air that a marker keeps around itself
@@ -24,7 +24,7 @@ def _text(words: str, height: float, weight: float, angle: float) -> Field:
     origin = ((side - width) // 2, (side + tall) // 2)
     cv2.putText(canvas, words, origin, cv2.FONT_HERSHEY_SIMPLEX, scale, 255, line, cv2.LINE_AA)
     turn = cv2.getRotationMatrix2D((side / 2, side / 2), angle, 1.0)
-    out: Field = cv2.warpAffine(canvas, turn, (side, side)).astype(np.float32) / 255
+    out = as_field(cv2.warpAffine(canvas, turn, (side, side))) / np.float32(255)
     rows, columns = np.flatnonzero(out.any(1)), np.flatnonzero(out.any(0))
     return out[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
@@ -33,10 +33,8 @@ def _label(words: str, height: float) -> Field:
     """A grey paper label with dark print."""
     print_ = _text(words, height, height / 9, 0)
     pad = int(height)
-    out: Field = 0.75 - 0.6 * cv2.copyMakeBorder(
-        print_, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0
-    )
-    return out
+    sheet = cv2.copyMakeBorder(print_, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    return as_field(0.75 - 0.6 * as_field(sheet))
 
 
 def _place(

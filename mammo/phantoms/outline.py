@@ -63,10 +63,10 @@ def draw_breast(rng: np.random.Generator) -> Breast:
 
 
 def _smooth(values: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    out: NDArray[np.float64] = cv2.GaussianBlur(
+    blurred = cv2.GaussianBlur(
         values.reshape(-1, 1), (1, 0), sigmaX=0.1, sigmaY=sigma, borderType=cv2.BORDER_REPLICATE
-    ).ravel()
-    return out
+    )
+    return np.asarray(blurred, np.float64).ravel()
 
 
 def _with_nipple(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
+from types import MappingProxyType
 
 import numpy as np
 
@@ -17,21 +18,36 @@ from mammo.views import Laterality
 
 MONTH = date(2026, 10, 1)  # the studies' first day, unless told otherwise
 _DAYS = 28
-_SYNTAXES = {  # transfer syntax UID: share (PS3.5 section 10)
-    "1.2.840.10008.1.2.4.80": 0.42,  # JPEG-LS lossless
-    "1.2.840.10008.1.2.1": 0.16,  # Explicit VR Little Endian
-    "1.2.840.10008.1.2.5": 0.14,  # RLE lossless
-    "1.2.840.10008.1.2.4.70": 0.16,  # JPEG lossless, selection value 1
-    "1.2.840.10008.1.2.4.90": 0.12,  # JPEG 2000 lossless
-}
+# trees, so that nobody takes them for a hospital's patients
 _FAMILY = (
-    "ALDER BIRCH CEDAR DAHLIA ELM FERN GORSE HAZEL IVORY JUNIPER KESTREL LARCH MARSH NETTLE "
-    "OSIER POPLAR QUINCE ROWAN SEDGE THISTLE ULMUS VERBENA WILLOW YARROW"
-).split()  # trees and birds, so that nobody takes them for patients of a hospital
+    "ALDER", "BIRCH", "CEDAR", "DAHLIA", "ELM", "FERN", "GORSE", "HAZEL", "IVORY", "JUNIPER",
+    "LARCH", "MAPLE", "NETTLE", "OSIER", "POPLAR", "QUINCE", "ROWAN", "SEDGE", "THISTLE", "YARROW",
+)  # fmt: skip
 _GIVEN = (
-    "ADA BEATRIX CLARA DORA EDITH FREYA GRETA HELEN IRIS JOAN KAREN LUISE MARTA NORA OLGA "
-    "PETRA ROSA SOFIA THEA URSULA VERA WANDA"
-).split()
+    "ADA", "BEATRIX", "CLARA", "DORA", "EDITH", "FREYA", "GRETA", "HELEN", "IRIS", "JOAN", "KAREN",
+    "LUISE", "MARTA", "NORA", "OLGA", "PETRA", "ROSA", "SOFIA", "THEA", "URSULA", "VERA", "WANDA",
+)  # fmt: skip
+
+
+class Syntax(StrEnum):
+    """The transfer syntaxes that phantoms are written in, all lossless (PS3.5 section 10)."""
+
+    EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+    RLE = "1.2.840.10008.1.2.5"
+    JPEG_LOSSLESS = "1.2.840.10008.1.2.4.70"  # selection value 1
+    JPEG_LS = "1.2.840.10008.1.2.4.80"
+    JPEG_2000 = "1.2.840.10008.1.2.4.90"
+
+
+_SYNTAX_SHARES = MappingProxyType(
+    {
+        Syntax.EXPLICIT_LITTLE: 0.16,
+        Syntax.RLE: 0.14,
+        Syntax.JPEG_LOSSLESS: 0.16,
+        Syntax.JPEG_LS: 0.42,
+        Syntax.JPEG_2000: 0.12,
+    }
+)
 
 
 class Label(StrEnum):
@@ -62,7 +78,7 @@ class StudyPlan:
     patient: Patient
     day: date
     study_uid: str
-    transfer_syntax: str
+    transfer_syntax: Syntax
     machine: Machine
     breast: Breast
     tissue: Tissue
@@ -127,7 +143,7 @@ def _study(seed: int, index: int, label: Label, month: date) -> StudyPlan:
         patient=_patient(identity, day),
         day=day,
         study_uid=uid(identity),
-        transfer_syntax=str(rng.choice(list(_SYNTAXES), p=list(_SYNTAXES.values()))),
+        transfer_syntax=Syntax(rng.choice(list(Syntax), p=[_SYNTAX_SHARES[s] for s in Syntax])),
         machine=draw_machine(rng),
         breast=draw_breast(rng),
         tissue=draw_tissue(rng, density),

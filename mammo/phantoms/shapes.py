@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.phantoms.texture import Field
+from mammo.phantoms.texture import Field, as_field
 
 Points = NDArray[np.float64]  # (n, 2): x, y
 _SHIFT = 4  # OpenCV's fixed point: sixteenths of a pixel
@@ -51,7 +51,7 @@ CLUSTERS = MappingProxyType(
 
 
 def _fixed(points: Points) -> NDArray[np.int32]:
-    return np.round(points * 2**_SHIFT).astype(np.int32)
+    return np.asarray(np.round(points * 2**_SHIFT), np.int32)
 
 
 def _contour(
@@ -76,11 +76,10 @@ def _body(contour: Points, size: int, blur: float) -> Field:
     """The projection of a solid with this outline: thick inside, falling to nothing at the edge."""
     canvas = np.zeros((size, size), np.uint8)
     cv2.fillPoly(canvas, [_fixed(contour + size / 2)], 255, cv2.LINE_8, _SHIFT)
-    distance: Field = cv2.distanceTransform(canvas, cv2.DIST_L2, 5)
+    distance = as_field(cv2.distanceTransform(canvas, cv2.DIST_L2, 5))
     rho = 1 - distance / max(float(distance.max()), 1.0)
     solid = np.sqrt(np.clip(1 - rho * rho, 0, 1)) * (canvas > 0)
-    out: Field = cv2.GaussianBlur(solid.astype(np.float32), (0, 0), blur)
-    return out
+    return as_field(cv2.GaussianBlur(as_field(solid), (0, 0), blur))
 
 
 def _mass_size(radius: float, reach: float) -> int:
@@ -127,19 +126,23 @@ def _spiculated(rng: np.random.Generator, radius: float, spacing: float) -> Fiel
             width = max(1, round((0.75 - 0.07 * i) / spacing))
             piece = _fixed(path[i : i + 2])
             cv2.polylines(
-                needles, [piece], False, int(grey * (1 - i / 9)), width, cv2.LINE_AA, _SHIFT
+                needles,
+                [piece],
+                isClosed=False,
+                color=int(grey * (1 - i / 9)),
+                thickness=width,
+                lineType=cv2.LINE_AA,
+                shift=_SHIFT,
             )
-    soft = cv2.GaussianBlur(needles, (0, 0), 0.18 / spacing).astype(np.float32) / 255
-    out: Field = np.maximum(body, soft) + 0.35 * np.minimum(body, soft)
-    return out
+    soft = as_field(cv2.GaussianBlur(needles, (0, 0), 0.18 / spacing)) / np.float32(255)
+    return as_field(np.maximum(body, soft) + 0.35 * np.minimum(body, soft))
 
 
 def _finish(canvas: NDArray[np.uint8]) -> Field:
     """A super-sampled canvas as a stamp, with the detector's blur."""
     side = canvas.shape[0] // _SUPER
-    small = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA).astype(np.float32)
-    out: Field = cv2.GaussianBlur(small, (0, 0), 0.6) / np.float32(255)
-    return out
+    small = as_field(cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA))
+    return as_field(cv2.GaussianBlur(small, (0, 0), 0.6)) / np.float32(255)
 
 
 def _canvas(reach: float, spacing: float) -> NDArray[np.uint8]:
@@ -256,7 +259,15 @@ def _linear_branching(rng: np.random.Generator, radius: float, spacing: float) -
             width = max(1, round(rng.uniform(0.12, 0.24) / fine))
             points = _fixed(np.stack([at, end]) / fine + canvas.shape[0] / 2)
             grey = int(rng.integers(150, 256))
-            cv2.polylines(canvas, [points], False, grey, width, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(
+                canvas,
+                [points],
+                isClosed=False,
+                color=grey,
+                thickness=width,
+                lineType=cv2.LINE_AA,
+                shift=_SHIFT,
+            )
             gap = rng.uniform(0.2, 0.9)
             at = end + gap * np.array([np.cos(turn), np.sin(turn)])
             gone += stroke + gap
