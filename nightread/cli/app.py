@@ -8,6 +8,7 @@ import typer
 from nightread.cli import (
     db,
     demo,
+    inspect,
     models,
     phantoms,
     screen,
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.command("demo")(demo.command)
 app.add_typer(stack.app, name="stack")
 app.command("phantoms")(phantoms.command)
+app.command("inspect")(inspect.command)
 app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)
