@@ -154,8 +154,10 @@ def listing_done(session: Session, run: int) -> int:
 
 OBJECTS_READ = text(
     """
-    UPDATE objects SET indexed_at = now(), reason = :reason, instance_count = :count
-    WHERE id = :object
+    UPDATE objects SET indexed_at = now(), reason = outcome.reason, instance_count = outcome.count
+    FROM unnest(cast(:objects AS bigint[]), cast(:reasons AS text[]), cast(:counts AS bigint[]))
+        AS outcome (id, reason, count)
+    WHERE objects.id = outcome.id
     """
 )
 
@@ -198,14 +200,11 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     _identities(session, instances)
     session.execute(
         OBJECTS_READ,
-        [
-            {
-                "object": outcome.object_id,
-                "reason": outcome.reason and outcome.reason.value,
-                "count": len(outcome.instances),
-            }
-            for outcome in outcomes
-        ],
+        {
+            "objects": ids,
+            "reasons": [outcome.reason and outcome.reason.value for outcome in outcomes],
+            "counts": [len(outcome.instances) for outcome in outcomes],
+        },
     )
     refresh(session, touched)
 
