@@ -6,50 +6,28 @@ Sources: PS3.5 sections 8 and annex A, PS3.3 C.7.6.3.
 """
 
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 
-from mammo import codestream, encapsulation, part10
+from mammo import codecs, codestream, encapsulation, part10, pixel_format
+from mammo.codecs import Codec, Syntax
 from mammo.codes import Flag, Reason
-from mammo.codestream import Codestream, Family
+from mammo.codestream import Codestream
 from mammo.pixel_error import PixelError
+from mammo.pixel_format import MAX_PIXELS, Format
 
 __all__ = ["MAX_PIXELS", "Decoded", "PixelError", "decode"]
 
 Stored = NDArray[np.uint16] | NDArray[np.int16]
-Codec = Callable[[memoryview], NDArray[Any]]
 
-MAX_PIXELS = 120_000_000  # the largest real mammogram known has 28 million
 END = b"\xff\xd9"  # EOI in JPEG, EOC in JPEG 2000; cannot occur in entropy-coded bytes
 TAIL = 64  # bytes in which the end marker must lie: some writers pad generously
-
-
-class Format(NamedTuple):
-    """What the header says of the pixels."""
-
-    rows: int
-    columns: int
-    allocated: int
-    stored: int
-    high: int
-    signed: bool
-
-
-class Syntax(NamedTuple):
-    """How frames of a transfer syntax are read."""
-
-    codec: str
-    family: Family
-    decode: Codec
-    lossy: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,39 +40,12 @@ class Decoded:
     codec: str  # what decoded it, for counting
 
 
-_codecs: Any = imagecodecs  # its stubs leave out that buffers may be memoryviews
-
-
-def _jpeg_2000(frame: memoryview) -> NDArray[Any]:
-    pixels: NDArray[Any] = _codecs.jpeg2k_decode(frame, numthreads=1)
-    return pixels
-
-
-_JPEG = Syntax("jpeg8", Family.JPEG, _codecs.jpeg8_decode, lossy=False)
-_LS = Syntax("jpegls", Family.JPEG_LS, _codecs.jpegls_decode, lossy=False)
-_J2K = Syntax("jpeg2k", Family.JPEG_2000, _jpeg_2000, lossy=False)
-_HT = Syntax("htj2k", Family.JPEG_2000, _codecs.htj2k_decode, lossy=False)
-
-RLE = "1.2.840.10008.1.2.5"
 NATIVE = {
     "1.2.840.10008.1.2",
     "1.2.840.10008.1.2.1",
     part10.BIG_ENDIAN,
     part10.DEFLATED,
     None,  # not said: a file without meta information
-}
-COMPRESSED = {
-    "1.2.840.10008.1.2.4.50": _JPEG._replace(lossy=True),
-    "1.2.840.10008.1.2.4.51": _JPEG._replace(lossy=True),
-    "1.2.840.10008.1.2.4.57": _JPEG,
-    "1.2.840.10008.1.2.4.70": _JPEG,
-    "1.2.840.10008.1.2.4.80": _LS,
-    "1.2.840.10008.1.2.4.81": _LS._replace(lossy=True),
-    "1.2.840.10008.1.2.4.90": _J2K,
-    "1.2.840.10008.1.2.4.91": _J2K._replace(lossy=True),
-    "1.2.840.10008.1.2.4.201": _HT,
-    "1.2.840.10008.1.2.4.202": _HT,
-    "1.2.840.10008.1.2.4.203": _HT._replace(lossy=True),
 }
 
 
@@ -107,17 +58,17 @@ def decode(data: bytes | memoryview) -> Decoded:
     Raises PixelError, and nothing else, for bytes that are not such a file.
     """
     file = part10.read(data)
-    form = _format(file.header)
+    form = pixel_format.read(file.header)
     if file.syntax in NATIVE:
         words, flags, codec = *_native(file, form), "native"
         return _finish(_stored(words, form), file.header, flags, codec)
-    frame, flags = _frame(file)
-    if file.syntax == RLE:
-        raw, codec = _first_that_can(file, form, frame, lambda f: _rle(f, form), "dicomrle")
-        return _finish(_stored(raw, form), file.header, flags, codec)
-    syntax = COMPRESSED.get(file.syntax or "")
-    if syntax is None:
+    if file.syntax != codecs.RLE and file.syntax not in codecs.COMPRESSED:
         raise PixelError(Reason.TRANSFER_SYNTAX_UNSUPPORTED, "no decoder for this transfer syntax")
+    frame, flags = _frame(file)
+    if file.syntax == codecs.RLE:
+        raw, codec = _first_that_can(file, form, frame, lambda f: codecs.rle(f, form), "dicomrle")
+        return _finish(_stored(raw, form), file.header, flags, codec)
+    syntax = codecs.COMPRESSED[file.syntax]
     stream = codestream.look(frame, syntax.family)
     _compare(stream, form)
     raw, codec = _first_that_can(file, form, stream.data, syntax.decode, syntax.codec)
@@ -130,50 +81,6 @@ def _finish(pixels: Stored, header: Dataset, flags: list[Flag], codec: str) -> D
     if pixels.min() == pixels.max():
         raise PixelError(Reason.CONSTANT_IMAGE, "all pixels are equal after decoding")
     return Decoded(pixels, header, tuple(flags), codec)
-
-
-def _integer(header: Dataset, keyword: str) -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            value = header.get(keyword)
-            number = None if value is None else int(value)
-        except Exception:  # noqa: BLE001 -- a value that is not valid for its VR raises anything
-            raise PixelError(Reason.PIXEL_FORMAT, f"{keyword} is not a number") from None
-    if number is None:
-        raise PixelError(Reason.MISSING_ATTRIBUTE, f"{keyword} is missing")
-    return number
-
-
-def _format(header: Dataset) -> Format:
-    """Raises PixelError: MISSING_ATTRIBUTE, PIXEL_FORMAT or TOO_LARGE."""
-    rows, columns = _integer(header, "Rows"), _integer(header, "Columns")
-    if rows < 1 or columns < 1:
-        raise PixelError(Reason.PIXEL_FORMAT, "Rows or Columns is zero")
-    if rows * columns > MAX_PIXELS:
-        raise PixelError(Reason.TOO_LARGE, f"more than {MAX_PIXELS // 1_000_000} megapixels")
-    if "NumberOfFrames" in header and _integer(header, "NumberOfFrames") != 1:
-        raise PixelError(Reason.PIXEL_FORMAT, "not a single frame")
-    if _integer(header, "SamplesPerPixel") != 1:
-        raise PixelError(Reason.PIXEL_FORMAT, "more than one sample a pixel")
-    try:
-        photometric = str(header.get("PhotometricInterpretation") or "").strip().upper()
-    except Exception:  # noqa: BLE001 -- as above
-        photometric = "unreadable"
-    if not photometric:
-        raise PixelError(Reason.MISSING_ATTRIBUTE, "PhotometricInterpretation is missing")
-    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise PixelError(Reason.PIXEL_FORMAT, "not a grayscale image")
-    allocated, stored = _integer(header, "BitsAllocated"), _integer(header, "BitsStored")
-    high = _integer(header, "HighBit") if "HighBit" in header else stored - 1
-    if allocated not in (8, 16):
-        raise PixelError(Reason.PIXEL_FORMAT, "BitsAllocated is neither 8 nor 16")
-    if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
-        raise PixelError(Reason.PIXEL_FORMAT, "BitsStored and HighBit do not fit BitsAllocated")
-    sign = _integer(header, "PixelRepresentation")
-    if sign not in (0, 1):
-        raise PixelError(Reason.PIXEL_FORMAT, "PixelRepresentation is neither 0 nor 1")
-    return Format(rows, columns, allocated, stored, high, bool(sign))
 
 
 def _native(file: part10.Part10, form: Format) -> tuple[NDArray[Any], list[Flag]]:
@@ -209,13 +116,6 @@ def _frame(file: part10.Part10) -> tuple[memoryview, list[Flag]]:
     frame = encapsulation.join(value)
     ended = frame.delimited or file.length is not None
     return frame.data, [] if ended else [Flag.W_NO_DELIMITER]
-
-
-def _rle(frame: memoryview, form: Format) -> NDArray[Any]:
-    kind = np.dtype("<u2") if form.allocated == 16 else np.dtype("u1")
-    plain = _codecs.dicomrle_decode(frame, kind)
-    size = form.rows * form.columns * kind.itemsize
-    return np.frombuffer(plain, kind, count=size // kind.itemsize).reshape(form.rows, form.columns)
 
 
 def _compare(stream: Codestream, form: Format) -> None:

@@ -46,7 +46,7 @@ def read(data: bytes | memoryview) -> Part10:
     source = BytesIO(plain)
     header = _parse(source, deflated=syntax == DEFLATED)
     at = source.tell()
-    rest = memoryview(source.getbuffer())[at:]
+    rest = memoryview(plain)[at:]  # getbuffer() would copy
     little = syntax != BIG_ENDIAN and header.original_encoding[1] is not False
     tag = PIXEL_DATA if little else b"\x7f\xe0\x00\x10"
     if bytes(rest[:4]) != tag:

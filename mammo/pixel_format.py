@@ -1,37 +1,69 @@
-"""Whether a header describes the pixels of a mammogram (PS3.3 C.7.6.3 and C.8.11.7)."""
+"""What a header says of its pixels, checked before anything is allocated (PS3.3 C.7.6.3)."""
 
-from mammo.facts import Facts
+import warnings
+from typing import NamedTuple
 
-GRAYSCALE = ("MONOCHROME1", "MONOCHROME2")
+from pydicom import Dataset
 
+from mammo.codes import Reason
+from mammo.pixel_error import PixelError
 
-def missing(facts: Facts) -> list[str]:
-    """Names of attributes without which pixels have no meaning."""
-    wanted = {
-        "Rows": facts.rows,
-        "Columns": facts.columns,
-        "Bits Allocated": facts.bits_allocated,
-        "Bits Stored": facts.bits_stored,
-        "Pixel Representation": facts.pixel_representation,
-        "Samples per Pixel": facts.samples_per_pixel,
-        "Photometric Interpretation": facts.photometric,
-    }
-    return [name for name, value in wanted.items() if value is None]
+MAX_PIXELS = 120_000_000  # the largest real mammogram known has 28 million
 
 
-def faults(facts: Facts) -> list[str]:
-    """What is not as in a mammogram, in words."""
-    rows, columns = facts.rows or 0, facts.columns or 0
-    allocated, stored = facts.bits_allocated or 0, facts.bits_stored or 0
-    high = stored - 1 if facts.high_bit is None else facts.high_bit
-    checks = {
-        "Rows or Columns is 0, or both are 1": rows * columns < 2,
-        "Number of Frames is not 1": facts.frames != 1,
-        "Samples per Pixel is not 1": facts.samples_per_pixel != 1,
-        "the image is not grayscale": facts.photometric not in GRAYSCALE,
-        "Bits Allocated is neither 8 nor 16": allocated not in (8, 16),
-        "Bits Stored and High Bit do not fit Bits Allocated": not 1 <= stored <= allocated
-        or not stored - 1 <= high < allocated,
-        "Pixel Representation is neither 0 nor 1": facts.pixel_representation not in (0, 1),
-    }
-    return [sentence for sentence, holds in checks.items() if holds]
+class Format(NamedTuple):
+    """One grayscale frame, as PS3.3 C.7.6.3.1 describes it."""
+
+    rows: int
+    columns: int
+    allocated: int
+    stored: int
+    high: int
+    signed: bool
+
+
+def _integer(header: Dataset, keyword: str) -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            value = header.get(keyword)
+            number = None if value is None else int(value)
+        except Exception:  # noqa: BLE001 -- a value that is not valid for its VR raises anything
+            raise PixelError(Reason.PIXEL_FORMAT, f"{keyword} is not a number") from None
+    if number is None:
+        raise PixelError(Reason.MISSING_ATTRIBUTE, f"{keyword} is missing")
+    return number
+
+
+def read(header: Dataset) -> Format:
+    """The format of a single grayscale frame.
+
+    Raises PixelError: MISSING_ATTRIBUTE, PIXEL_FORMAT or TOO_LARGE.
+    """
+    rows, columns = _integer(header, "Rows"), _integer(header, "Columns")
+    if rows < 1 or columns < 1:
+        raise PixelError(Reason.PIXEL_FORMAT, "Rows or Columns is zero")
+    if rows * columns > MAX_PIXELS:
+        raise PixelError(Reason.TOO_LARGE, f"more than {MAX_PIXELS // 1_000_000} megapixels")
+    if "NumberOfFrames" in header and _integer(header, "NumberOfFrames") != 1:
+        raise PixelError(Reason.PIXEL_FORMAT, "not a single frame")
+    if _integer(header, "SamplesPerPixel") != 1:
+        raise PixelError(Reason.PIXEL_FORMAT, "more than one sample a pixel")
+    try:
+        photometric = str(header.get("PhotometricInterpretation") or "").strip().upper()
+    except Exception:  # noqa: BLE001 -- as above
+        photometric = "unreadable"
+    if not photometric:
+        raise PixelError(Reason.MISSING_ATTRIBUTE, "PhotometricInterpretation is missing")
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise PixelError(Reason.PIXEL_FORMAT, "not a grayscale image")
+    allocated, stored = _integer(header, "BitsAllocated"), _integer(header, "BitsStored")
+    high = _integer(header, "HighBit") if "HighBit" in header else stored - 1
+    if allocated not in (8, 16):
+        raise PixelError(Reason.PIXEL_FORMAT, "BitsAllocated is neither 8 nor 16")
+    if not 1 <= stored <= allocated or not stored - 1 <= high < allocated:
+        raise PixelError(Reason.PIXEL_FORMAT, "BitsStored and HighBit do not fit BitsAllocated")
+    sign = _integer(header, "PixelRepresentation")
+    if sign not in (0, 1):
+        raise PixelError(Reason.PIXEL_FORMAT, "PixelRepresentation is neither 0 nor 1")
+    return Format(rows, columns, allocated, stored, high, bool(sign))

@@ -22,6 +22,7 @@ Values = NDArray[np.float64]
 
 PREFERRED = ("NORMAL", "DEFAULT", "STANDARD")  # explanations that name the usual rendering
 SAMPLE = 4  # every fourth row and column is enough for a median
+PADDING_SPAN = 32  # displayed grays: a range that is wider to the eye covers tissue
 PADDING_LIMIT = 0.98  # share of an image that padding can fill and leave something to see
 
 
@@ -75,7 +76,10 @@ def _choose(header: Dataset, pixels: Stored) -> Voi:
     gray = np.rint(chosen.output * 255).astype(np.uint8)
     if _inverted(header):
         gray = 255 - gray
-    gray[padded] = 0
+    if padded.any() and int(np.ptp(gray[padded])) > PADDING_SPAN:
+        flags += (Flag.W_PADDING_IMPLAUSIBLE,)
+    else:
+        gray[padded] = 0
     if _polarity_conflict(header):
         flags += (Flag.W_POLARITY_CONFLICT,)
     table = np.zeros(1 << 16, np.uint8)
