@@ -34,7 +34,7 @@ def facts(
     """What the rules need of a header. `has_pixel_data` and the faults are the caller's."""
     notes = Notes(markers=texts.markers(header))
     image_type = tuple(_term(part) for part in header.codes(tags.IMAGE_TYPE)[:16])
-    if any(GENERATED in term for term in image_type):
+    if any(GENERATED in term.replace(" ", "_") for term in image_type[2:]):
         notes.markers.add(Marker.SYNTHETIC)
     _kind_markers(header, notes)
     view = view_reading.read(header, notes)
