@@ -2,7 +2,12 @@
 
 import contextlib
 import os
+import pwd
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -118,3 +123,72 @@ def test_a_release_that_was_changed_is_refused_before_anything_starts(
     with pytest.raises(Refused, match="is missing"):
         up(layout, Settings(releases_dir=other), tell=print)
     assert not layout.state.exists()
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="nightread-", dir="/var/tmp") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@pytest.mark.slow
+def test_an_ordinary_user_can_do_all_of_it(open_folder: Path, small_releases: Path) -> None:
+    """The one capability is for the interpreter, which may lie below root's home."""
+    if os.geteuid() != 0:
+        pytest.skip("every other test here has just shown it")
+    if not all(folder.stat().st_mode & 1 for folder in Path(sys.prefix).parents):
+        pytest.skip("this checkout lies in a folder that is closed to other users")
+    releases, home = open_folder / "releases", open_folder / "home"
+    shutil.copytree(small_releases, releases)
+    releases.chmod(0o755)
+    home.mkdir()
+    nobody = pwd.getpwnam("nobody")
+    os.chown(home, nobody.pw_uid, nobody.pw_gid)
+    capability = "-all,+dac_read_search"
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [
+                *("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}"),
+                *("--clear-groups", f"--inh-caps={capability}", f"--ambient-caps={capability}"),
+                *(sys.executable, "-c", "from nightread.cli.stack import app; app()"),
+                *(command, "--json", "--dir", str(home / "stack")),
+            ],
+            env={"PATH": os.defpath, "NIGHTREAD_RELEASES_DIR": str(releases)},
+            cwd=home,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    try:
+        started = run("up")
+        assert started.returncode == 0, started.stderr
+        made = footprint(home / "stack")
+        assert {process.username() for process in made.processes} == {"nobody"}
+        assert run("status").returncode == 0
+    finally:
+        stopped = run("down")
+    assert stopped.returncode == 0, stopped.stderr
+    assert made.left() == []
+
+
+@pytest.mark.slow
+def test_an_interrupted_up_leaves_nothing(tmp_path: Path, small_releases: Path) -> None:
+    folder = tmp_path / "stack"
+    code = "from nightread.cli.stack import app; app()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "up", "--dir", str(folder)],
+        env={**os.environ, "NIGHTREAD_RELEASES_DIR": str(small_releases)},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as command:
+        assert command.stderr is not None
+        assert "s)" in command.stderr.readline()  # the first service is up: it is half-way
+        made = footprint(folder)
+        command.send_signal(signal.SIGINT)
+        command.stderr.read()
+    assert command.returncode != 0
+    assert made.left() == []

@@ -1,5 +1,6 @@
 """What a stack has made outside its folder, seen without the stack's own records."""
 
+import contextlib
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -51,17 +52,25 @@ def footprint(root: Path) -> Footprint:
     processes = [top, *top.children(recursive=True)]
     names: set[str] = set()
     for process in processes:
-        line = " ".join(process.cmdline())
-        for port in re.findall(r"port\.grpc=(\d+)", line):
-            names |= {str(path) for path in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock")}
-        maps = Path(f"/proc/{process.pid}/maps").read_text()
-        names |= set(re.findall(r"(/dev/shm/\S+)", maps))
+        with contextlib.suppress(psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+            line = " ".join(process.cmdline())
+            maps = Path(f"/proc/{process.pid}/maps").read_text()
+            for port in re.findall(r"port\.grpc=(\d+)", line):
+                names |= {str(path) for path in Path("/tmp").glob(f"seaweedfs-*-grpc-{port}.sock")}
+            names |= set(re.findall(r"(/dev/shm/\S+)", maps))
     began = top.create_time()
     names |= {
         str(path)
         for path in Path("/tmp").glob("python_env_*")
         if began - 1 < path.stat().st_mtime < began + 5
     }
-    lines = (root / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
-    key, segment = (int(word) for word in lines[6].split())
-    return Footprint(frozenset(processes), frozenset(names), (key & 0xFFFFFFFF, segment))
+    return Footprint(frozenset(processes), frozenset(names), _segment(root))
+
+
+def _segment(root: Path) -> tuple[int, int] | None:
+    try:
+        lines = (root / "postgres" / "data" / "postmaster.pid").read_text().splitlines()
+        key, segment = (int(word) for word in lines[6].split())
+    except (FileNotFoundError, IndexError):  # not started yet
+        return None
+    return key & 0xFFFFFFFF, segment
