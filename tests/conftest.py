@@ -12,6 +12,8 @@ from nightread.stack.down import down
 from nightread.stack.layout import Layout
 from nightread.stack.up import up
 
+pytest_plugins = ["tests.calls"]
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from mammo import phantoms
 from nightread.shapes import ScreenDocument, StatusDocument, WorklistDocument
-from tests.journeys.conftest import adds_up, phantom_files
+from tests.calls import adds_up, phantom_files
 
 pytestmark = pytest.mark.timeout(170)
 

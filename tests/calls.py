@@ -1,4 +1,4 @@
-"""Archives in the real S3, and the command line as a person calls it."""
+"""The command line as a person calls it, and archives in the real S3: fixtures for journeys and faults."""
 
 import json
 import os
