@@ -16,14 +16,21 @@ def create() -> Path:
     return Path(tempfile.mkdtemp(prefix=f"nr-ray-{os.getpid()}-", dir=_ROOT))
 
 
-def sweep() -> list[Path]:
-    """Remove the folders of this user whose process is gone; Ray's own ended with it."""
-    swept = []
+def abandoned() -> list[Path]:
+    """The folders of this user whose process is gone; Ray's own end within seconds of it."""
+    found = []
     for folder in _ROOT.glob("nr-ray-*"):
         match = _NAME.match(folder.name)
         if match and folder.stat().st_uid == os.getuid() and not _alive(int(match[1])):
-            shutil.rmtree(folder, ignore_errors=True)
-            swept.append(folder)
+            found.append(folder)
+    return found
+
+
+def sweep() -> list[Path]:
+    """Remove the abandoned folders; returns them."""
+    swept = abandoned()
+    for folder in swept:
+        shutil.rmtree(folder, ignore_errors=True)
     return swept
 
 

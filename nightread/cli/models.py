@@ -77,4 +77,4 @@ def serve(name: Name = None, releases: Dir = None, config: Config = None) -> Non
     from nightread.stack.foreground import serve_release
 
     settings = load_settings(config)
-    serve_release(open_chosen(name, settings, releases), settings)
+    serve_release(open_chosen(name, settings, releases), settings, typer.echo)

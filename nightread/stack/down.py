@@ -85,7 +85,7 @@ def take_down(layout: Layout) -> None:
     if found is not None:
         _end(found.supervisor, signal.SIGTERM, SUPERVISOR_PATIENCE)
     clean_up(layout)
-    ray_cleanup.remove_recorded(layout)
+    ray_cleanup.remove_abandoned()
 
 
 def down(layout: Layout) -> bool:

@@ -49,11 +49,6 @@ class Layout:
         return self.root / "pseudonym.key"
 
     @property
-    def ray_folders(self) -> Path:
-        """The folders that jobs gave to Ray, one a line."""
-        return self.root / "ray-folders"
-
-    @property
     def seaweedfs(self) -> Path:
         return self.root / "seaweedfs"
 

@@ -110,18 +110,23 @@ def prove_postgres(told: ServiceState, layout: Layout) -> str:
 
 
 def prove_triton(told: ServiceState, layout: Layout) -> str:
-    """Send canaries through the whole ensemble and compare with the release's manifest.
+    """Send canaries through the whole ensemble and compare with the release's manifest."""
+    pid = told.process.pid if told.process else 0
+    return prove_release(release.load(Plan.read(layout.plan).release), told.url, told.identity, pid)
 
-    As many at once as a model has instances: one alone may miss the instance that is dead.
+
+def prove_release(served: release.Release, url: str, identity: str, pid: int) -> str:
+    """The same of any Triton on this machine, whose `--id` and process id are given.
+
+    As many canaries at once as a model has instances: one alone may miss the dead one.
     """
-    served = release.load(Plan.read(layout.plan).release)
     # Loopback needs no proxy, whatever the environment says.
     options = [("grpc.enable_http_proxy", 0)]
-    with contextlib.closing(grpc.InferenceServerClient(told.url, channel_args=options)) as client:
-        if client.get_server_metadata(client_timeout=SECONDS).name != told.identity:
+    with contextlib.closing(grpc.InferenceServerClient(url, channel_args=options)) as client:
+        if client.get_server_metadata(client_timeout=SECONDS).name != identity:
             raise NotProvenError("another Triton answers on this port")
         instances = [_instances(client, name) for name in (contract.DETECTOR, contract.CLASSIFIER)]
-        alive = triton.count_stubs(told.process.pid) if told.process else 0
+        alive = triton.count_stubs(pid)
         if alive < sum(instances):
             raise NotProvenError(f"{alive} of its {sum(instances)} model instances are alive")
         picture = canary.image(served.manifest.sizes)[None]

@@ -1,7 +1,7 @@
-"""Ray's session folders: who was given one is written down, and it is removed.
+"""Ray's session folders: what a job that was killed left of them is removed.
 
-Ray keeps logs and sockets of every session for ever. A job gives it a short folder of its own
-(a socket's path is limited to 107 bytes), so that it can be removed as a whole.
+Ray keeps logs and sockets of every session for ever. A job gives it a folder of its own and
+removes it as a whole (`ray_jobs.sessions`), unless it was killed.
 """
 
 import contextlib
@@ -12,23 +12,10 @@ from pathlib import Path
 
 import psutil
 
-from nightread.stack.files import write_private
-from nightread.stack.layout import Layout
 from nightread.stack.wait import until
+from ray_jobs import sessions
 
 LEAVE_SECONDS = 5.0  # a local cluster ends within 2 s of its driver
-
-
-def record(layout: Layout, folder: Path) -> None:
-    """Write down that a job gave `folder` to Ray; call it before Ray starts."""
-    known = set(_recorded(layout)) | {folder}
-    write_private(layout.ray_folders, "".join(f"{path}\n" for path in sorted(known)))
-
-
-def _recorded(layout: Layout) -> list[Path]:
-    if not layout.ray_folders.exists():
-        return []
-    return [Path(line) for line in layout.ray_folders.read_text().splitlines() if line]
 
 
 def _users(folder: Path) -> list[psutil.Process]:
@@ -51,8 +38,10 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def remove_recorded(layout: Layout) -> None:
-    """Remove every folder that a job of this stack gave to Ray."""
-    for folder in _recorded(layout):
+def remove_abandoned() -> None:
+    """Remove every folder that a job of this user gave to Ray and could not remove itself.
+
+    A job that still runs keeps its own and removes it when it ends.
+    """
+    for folder in sessions.abandoned():
         remove(folder)
-    layout.ray_folders.unlink(missing_ok=True)

@@ -1,37 +1,32 @@
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from nightread.stack import ray_cleanup
-from nightread.stack.layout import Layout
 
 
-def test_a_recorded_folder_is_removed_with_what_still_runs_from_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_killed_jobs_folder_goes_with_what_still_runs_from_it_and_a_live_jobs_stays(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ray_cleanup, "LEAVE_SECONDS", 0.3)
-    layout, folder, other = Layout(tmp_path / "stack"), tmp_path / "ray", tmp_path / "ray2"
-    for path in (layout.root, folder / "session_1" / "logs", other):
-        path.mkdir(parents=True)
-    hang = "import sys; sys.stdin.read()"
-    argv = [sys.executable, "-c", hang]
+    with subprocess.Popen([sys.executable, "-c", ""]) as driver:
+        pass  # has ended, and was reaped
+    abandoned = Path(tempfile.mkdtemp(prefix=f"nr-ray-{driver.pid}-", dir="/tmp"))
+    in_use = Path(tempfile.mkdtemp(prefix=f"nr-ray-{os.getpid()}-", dir="/tmp"))
+    (abandoned / "session_1" / "logs").mkdir(parents=True)
+    hang = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with (
-        subprocess.Popen([*argv, f"{folder}/session_1/raylet"], stdin=subprocess.PIPE) as ours,
-        subprocess.Popen([*argv, f"{other}/session_1/raylet"], stdin=subprocess.PIPE) as theirs,
+        subprocess.Popen([*hang, f"{abandoned}/session_1/raylet"], stdin=subprocess.PIPE) as orphan,
+        subprocess.Popen([*hang, f"{in_use}/session_1/raylet"], stdin=subprocess.PIPE) as raylet,
     ):
-        ray_cleanup.record(layout, folder)
-        ray_cleanup.record(layout, folder)
-        ray_cleanup.remove_recorded(layout)
-        assert ours.wait(5) == -9
-        assert theirs.poll() is None
-        assert not folder.exists()
-        assert other.exists()
-        assert not layout.ray_folders.exists()
-        theirs.kill()
-
-
-def test_without_a_record_nothing_is_removed(tmp_path: Path) -> None:
-    ray_cleanup.remove_recorded(Layout(tmp_path))
-    assert list(tmp_path.iterdir()) == []
+        ray_cleanup.remove_abandoned()
+        assert orphan.wait(5) == -9
+        assert raylet.poll() is None
+        raylet.kill()
+    assert not abandoned.exists()
+    assert in_use.exists()
+    in_use.rmdir()
