@@ -22,6 +22,12 @@ def base() -> Path:
 
 
 @pytest.fixture(scope="session")
+def kubectl() -> Path:
+    """The program. It comes with the extra `dev`: a test that misses it fails."""
+    return KUBECTL
+
+
+@pytest.fixture(scope="session")
 def rendered() -> list[Manifest]:
     """Every object that base makes."""
     done = subprocess.run(
