@@ -31,6 +31,8 @@ SHARP = 5.0  # how much brighter than at the outline it is there
 NOISE = 7.0  # gray levels above the background that are no skin yet
 FAINT = 0.35  # of the way from background to middle gray, if the whole image is dark
 FLAT = 6  # gray levels that a background wavers
+WIDE = 0.15  # share of the image that a background fills at least
+BRIGHT = 190  # no background is that bright unless it is inverted
 OPENING = 0.05  # of the picture's short side: thinner bridges to labels are cut
 
 
@@ -59,8 +61,7 @@ class Breast:
 def find(gray: Gray) -> Breast:
     """The breast in a displayed image (rows, columns), 0 black.
 
-    Always answers: an image without a breast gives a box that holds what is brightest; `share`
-    tells (see REVIEW_NO_BREAST).
+    Always answers: without a breast `share` is close to zero, and the box may be everything.
     """
     step = max(1, -(-max(gray.shape) // THUMBNAIL))
     small = np.asarray(cv2.GaussianBlur(gray[::step, ::step], (5, 5), 0), np.uint8)
@@ -75,7 +76,7 @@ def find(gray: Gray) -> Breast:
     native = Box(
         box.x0 * step, box.y0 * step, min(box.x1 * step, columns), min(box.y1 * step, rows)
     )
-    return Breast(native, side, clear, float(mask.mean()), _inverted(inner), mask, step)
+    return Breast(native, side, clear, float(mask.mean()), _inverted(small), mask, step)
 
 
 def _bounds(mask: Mask) -> Box:
@@ -88,7 +89,7 @@ def _bounds(mask: Mask) -> Box:
 
 def _field(small: Gray) -> Box:
     """The exposed field: without padding that is black throughout, without white frames."""
-    outer = _bounds(small > small.min() + PADDING)
+    outer = _bounds(small > int(small.min()) + PADDING)
     x0, y0, x1, y1 = outer
     for _ in range(2):  # a frame on one side hides part of one on another
         part = small[y0:y1, x0:x1]
@@ -141,15 +142,15 @@ def _eroded(mask: Mask, depth: int) -> Mask:
 
 
 def _component(bright: Mask) -> Mask:
-    """The piece that is the breast, its holes filled."""
+    """The largest piece without thin bridges, its holes filled; empty if all is thin."""
     size = max(3, int(min(bright.shape) * OPENING) | 1)
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
     # mirrored borders: the breast is not eaten away along the chest wall, a thin frame is
     wide = cv2.copyMakeBorder(bright.astype(np.uint8), size, size, size, size, cv2.BORDER_REFLECT)
     opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, disk)[size:-size, size:-size]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(opened))
-    if count < 2:
-        return bright
+    if count < 2:  # lines and letters only
+        return np.zeros(bright.shape, np.bool_)
     largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
     piece = (labels == largest).astype(np.uint8)
     outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -169,14 +170,11 @@ def _side(mask: Mask) -> tuple[Side, bool]:
     return side, max(left, right) > CLEAR * min(left, right)
 
 
-def _inverted(inner: Gray) -> bool:
-    """Whether the flattest edge, which is background, is brighter than what differs from it."""
-    outer = max(1, round(inner.shape[1] * EDGE))
-    flattest, background = 0.0, 0
-    for edge in (inner[:, :outer], inner[:, -outer:]):
-        gray = int(np.median(edge))
-        flat = float((np.abs(edge.astype(np.int16) - gray) <= FLAT).mean())
-        if flat > flattest:
-            flattest, background = flat, gray
-    other = inner[np.abs(inner.astype(np.int16) - background) > FLAT]
-    return bool(flattest > 0.5 and len(other) and background > np.median(other))
+def _inverted(small: Gray) -> bool:
+    """Whether the background, the widest flat gray, is bright and brighter than the rest."""
+    counts = np.bincount(small.ravel(), minlength=256)
+    near = np.convolve(counts, np.ones(2 * FLAT + 1, np.int64), "same")
+    background = int(near.argmax())
+    rest = small[np.abs(small.astype(np.int16) - background) > FLAT]
+    wide = near[background] >= WIDE * small.size
+    return bool(wide and rest.size and background >= BRIGHT and background > np.median(rest))
