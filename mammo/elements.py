@@ -138,17 +138,17 @@ def items(data: bytes, element: Element, encoding: Encoding) -> Iterator[tuple[E
 
 def _after(data: bytes, element: Head, encoding: Encoding) -> int:
     """The first byte after an element. Raises Short, Malformed."""
-    tag, vr, length, start = element
+    _, vr, length, start = element
     if length == UNDEFINED:
-        return _skip(data, start, encoding, fragments=_holds_fragments(tag, vr))
+        return _skip(data, start, encoding, fragments=_holds_fragments(vr))
     if start + length > len(data):
         raise Short(start + length)
     return start + length
 
 
-def _holds_fragments(tag: int, vr: str | None) -> bool:
+def _holds_fragments(vr: str | None) -> bool:
     """Items of an undefined length element are bytes, not data sets (PS3.5 A.4)."""
-    return tag == 0x7FE00010 or vr in ("OB", "OW", "OF", "OD", "OL", "OV")
+    return vr in ("OB", "OW", "OF", "OD", "OL", "OV")
 
 
 def _skip(data: bytes, at: int, encoding: Encoding, *, fragments: bool) -> int:
@@ -164,7 +164,7 @@ def _skip(data: bytes, at: int, encoding: Encoding, *, fragments: bool) -> int:
             elif tag >> 16 == 0xFFFE:
                 raise Malformed
             elif length == UNDEFINED:
-                within.append(ITEM if _holds_fragments(tag, vr) else SEQUENCE_END)
+                within.append(ITEM if _holds_fragments(vr) else SEQUENCE_END)
                 at = start
             else:
                 at = start + length

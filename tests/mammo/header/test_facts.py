@@ -36,7 +36,36 @@ def test_a_name_planted_anywhere_does_not_reach_the_facts(make: Any) -> None:
     inner = Dataset()
     inner.PatientID = f"{PLANTED}-2"
     inner.RequestedProcedureDescription = f"STEREO {PLANTED}"
-    texts = ["SeriesDescription", "StudyDescription", "ProtocolName", "ImageComments", "PaddleDescription", "RequestedProcedureDescription", "PerformedProcedureStepDescription", "DetectorMode", "ContrastBolusAgent", "OperatorsName", "ReferringPhysicianName", "InstitutionName", "StationName", "OtherPatientIDs", "AccessionNumber", "ImageType", "ViewPosition", "PatientOrientation", "BodyPartExamined", "ImageLaterality", "Laterality", "PresentationIntentType", "BurnedInAnnotation", "PresentationLUTShape", "PatientName", "PatientID", "AcquisitionDeviceProcessingDescription", "MilitaryRank"]
+    texts = [
+        "SeriesDescription",
+        "StudyDescription",
+        "ProtocolName",
+        "ImageComments",
+        "PaddleDescription",
+        "RequestedProcedureDescription",
+        "PerformedProcedureStepDescription",
+        "DetectorMode",
+        "ContrastBolusAgent",
+        "OperatorsName",
+        "ReferringPhysicianName",
+        "InstitutionName",
+        "StationName",
+        "OtherPatientIDs",
+        "AccessionNumber",
+        "ImageType",
+        "ViewPosition",
+        "PatientOrientation",
+        "BodyPartExamined",
+        "ImageLaterality",
+        "Laterality",
+        "PresentationIntentType",
+        "BurnedInAnnotation",
+        "PresentationLUTShape",
+        "PatientName",
+        "PatientID",
+        "AcquisitionDeviceProcessingDescription",
+        "MilitaryRank",
+    ]
     ds = make.mammogram(
         **dict.fromkeys(texts, f"{PLANTED}^Anna"), OtherPatientIDsSequence=Sequence([inner])
     )

@@ -165,6 +165,15 @@ def test_a_large_object_that_its_class_excludes_is_not_read_on(make: Any, uid: s
     assert cut.facts.fault is Reason.TRUNCATED
 
 
+def test_reading_goes_on_until_the_study_is_known(make: Any) -> None:
+    ds = make.mammogram(SOPClassUID=RAW)
+    ds.add_new(0x00091010, "OB", bytes(100_000))
+    data = make.encoded(ds)
+    with pytest.raises(NeedMore):
+        parse(data[:FIRST_READ], len(data))
+    assert make.object(data, len(data)).facts.study_instance_uid == "1.2.3"
+
+
 # --- pixel data against header and file
 
 
@@ -210,6 +219,17 @@ def test_fragments_are_walked_by_their_lengths(make: Any) -> None:
     assert make.with_fragments(ds, J2K, 300, 400, 401, 7).reason is Reason.OK
     assert make.with_fragments(ds, J2K, 4000, end=False).flags == (Flag.W_NO_DELIMITER,)
     assert make.with_fragments(ds, J2K).reason is Reason.PIXEL_DATA_MISSING
+
+
+def test_a_byte_of_padding_after_an_odd_fragment_is_no_fault(make: Any) -> None:
+    end = b"\xfe\xff\xdd\xe0" + bytes(4)
+    odd = make.with_fragments(make.mammogram(), J2K, 401, end=False).prefix + b"\0" + end
+    assert make.object(odd, len(odd)).reason is Reason.OK
+
+
+def test_items_that_are_none_are_no_pixels(make: Any) -> None:
+    data = make.encoded(make.mammogram(), J2K) + OW + b"\xff\xff\xff\xff" + bytes(100)
+    assert make.object(data, len(data)).reason is Reason.PIXEL_LENGTH_MISMATCH
 
 
 @pytest.mark.parametrize("lost", [1, 9, 100, 4000, 4009])
@@ -303,6 +323,11 @@ def test_without_an_instance_uid_there_is_no_instance(make: Any) -> None:
     assert (header.facts, header.judgement.reason) == (None, Reason.MISSING_ATTRIBUTE)
 
 
+def test_without_a_class_nothing_can_be_said(make: Any) -> None:
+    data = bare(make.mammogram(SOPClassUID=None), implicit=True, little=True)
+    assert make.object(data, len(data)).reason is Reason.MISSING_ATTRIBUTE
+
+
 # --- hostile
 
 
@@ -323,6 +348,10 @@ def nested(levels: int, *, end: bool) -> bytes:
         (b"\x40\x00\x54\x02UT\0\0\xfe\xff\xff\xff", Reason.TRUNCATED),
         (b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xffgarbage.", Reason.HEADER_UNREADABLE),
         (b"\xfe\xff\x00\xe0\0\0\0\0", Reason.HEADER_UNREADABLE),
+        (  # a fragment of undefined length, nested
+            b"\x09\x50\x10\x00OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff" + bytes(20),
+            Reason.HEADER_UNREADABLE,
+        ),
     ],
 )
 def test_a_hostile_structure_is_quarantined(make: Any, tail: bytes, reason: Reason) -> None:

@@ -171,6 +171,16 @@ def test_the_code_wins_over_the_text_and_the_conflict_shows(make: Any) -> None:
     assert other.flags == (Flag.W_VIEW_CONFLICT,)
 
 
+def test_an_item_that_overruns_its_sequence_is_not_read(make: Any) -> None:
+    image = make.image(ViewPosition="MLO")
+    code = b"\x08\x00\x00\x01SH"
+    at = image.prefix.index(code) + len(code)
+    data = image.prefix[:at] + b"\x00\x7f" + image.prefix[at + 2 :]
+    broken = make.object(data, image.size)
+    assert broken.facts.view == "MLO"
+    assert Flag.W_VR_INVALID in broken.flags
+
+
 def test_no_view_anywhere_is_unknown(make: Any) -> None:
     assert make.image(ViewCodeSequence=None, ViewPosition=None).reason is Reason.VIEW_UNKNOWN
     assert make.image(ViewCodeSequence=None, ViewPosition="").reason is Reason.VIEW_UNKNOWN
