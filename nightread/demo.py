@@ -55,4 +55,4 @@ def _words(study: dict[str, Any]) -> str:
     strongest = max(
         (le["detectability"] for le in lesions.values() if le["malignant"]), default=None
     )
-    return study["label"] + (f", d' {strongest:.1f}" if strongest is not None else "")
+    return str(study["label"]) + (f", d' {strongest:.1f}" if strongest is not None else "")

@@ -71,7 +71,9 @@ def worklist(page: WorklistPage) -> shapes.WorklistDocument:
 def _item(item: Item) -> shapes.WorklistItem:
     def breast(side: str) -> shapes.BreastShape | None:
         said = item.breasts.get(side)
-        return said and shapes.BreastShape(score=said.score, probability=said.probability)
+        if said is None:
+            return None
+        return shapes.BreastShape(score=said.score, probability=said.probability)
 
     return shapes.WorklistItem(
         study_uid=item.study_uid,

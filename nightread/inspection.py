@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mammo.codes import Flag, Reason, Verdict
+from mammo.codes import Reason, Verdict
 from mammo.decode import PixelError, decode
 from mammo.facts import Facts
 from mammo.header import FIRST_READ, Header, NeedMore, parse
@@ -106,7 +106,7 @@ def _line(
         verdict=str(judgement.verdict),
         reason=str(judgement.reason),
         detail=judgement.detail,
-        warnings=sorted(str(flag) for flag in flags if isinstance(flag, Flag)),
+        warnings=sorted(map(str, flags)),
         sop_class=facts and facts.sop_class,
         transfer_syntax=facts and facts.transfer_syntax,
         manufacturer=facts and facts.manufacturer,

@@ -17,7 +17,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nightread.shapes import ScreenDocument, WorklistDocument, WorklistItem
+from nightread.shapes import BreastShape, ScreenDocument, WorklistDocument, WorklistItem
 
 _STYLES = {
     "urgent": "bold red",
@@ -161,8 +161,8 @@ def ranked(
             item.level.replace("_", " "),
             "–" if item.score is None else str(item.score),
             "" if item.probability is None else f"{item.probability:.2f}",
-            _breast(item.breasts.L and item.breasts.L.score),
-            _breast(item.breasts.R and item.breasts.R.score),
+            _breast(item.breasts.L),
+            _breast(item.breasts.R),
             item.pseudonym[:_PSEUDONYM],
             _finding(item),
             _remarks(item),
@@ -176,8 +176,8 @@ def ranked(
     console.print(f"{sum(document.counts.values())} studies: {counts}{more}", soft_wrap=True)
 
 
-def _breast(score: int | None) -> str:
-    return "–" if score is None else str(score)
+def _breast(breast: BreastShape | None) -> str:
+    return "–" if breast is None else str(breast.score)
 
 
 def _finding(item: WorklistItem) -> str:

@@ -11,6 +11,7 @@ from nightread.cli import (
     inspect,
     models,
     phantoms,
+    prepare,
     screen,
     stack,
     status,
@@ -31,6 +32,7 @@ app.command("demo")(demo.command)
 app.add_typer(stack.app, name="stack")
 app.command("phantoms")(phantoms.command)
 app.command("inspect")(inspect.command)
+app.command("prepare")(prepare.command)
 app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)

@@ -1,13 +1,18 @@
 """`up`: the whole stack, every service proven by real work, or nothing of it."""
 
+import contextlib
 import json
 import os
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
+
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate
 from nightread.errors import Refused, ServiceError
@@ -17,7 +22,7 @@ from nightread.stack.down import alone, clean_up, reaped, running, take_down
 from nightread.stack.files import PRIVATE, last_line, write_private
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
-from nightread.stack.process import alive, base_env
+from nightread.stack.process import base_env
 from nightread.stack.proofs import NOT_PROVEN, PROOFS, make_buckets, sentence
 from nightread.stack.state import SERVICES, ServiceState
 from nightread.stack.status import ServiceRow, status
@@ -70,23 +75,34 @@ def _spawn_supervisor(layout: Layout) -> None:
         ],
     )
 
-    def spoke() -> bool:
+    def named() -> bool:
         found = state.read(layout.state)
-        return (found is not None and found.supervisor.pid == pid) or reaped(pid)
+        return found is not None and found.supervisor.pid == pid
 
-    until(spoke, FIRST_WORD)
-    found = state.read(layout.state)
-    if found is None or found.supervisor.pid != pid or not alive(found.supervisor):
+    try:
+        until(lambda: named() or reaped(pid), FIRST_WORD)
+    finally:
+        if not named():  # nobody else knows of it, so nobody else could end it
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
+    if not named():
         raise ServiceError(
-            f"The stack's supervisor ended: {last_line(layout.supervisor_log)} (log: {log})."
+            f"The stack's supervisor did not start: {last_line(layout.supervisor_log)} (log: {log})."
         )
 
 
-def _set_up_postgres(told: ServiceState, layout: Layout) -> None:
+def set_up_postgres(told: ServiceState, layout: Layout) -> None:
     """The database, its schema and the job's login. Each is made once."""
     postgres_url = logins.login_url(told.url, postgres.OWNER, layout.passfile)
     logins.make_database(told.url, layout.passfile)
-    migrate.upgrade(postgres_url)
+    try:
+        migrate.upgrade(postgres_url)
+    except (SQLAlchemyError, CommandError, migrate.MigrationLocked) as error:
+        raise ServiceError(
+            f"The database in {layout.root} could not be brought to this version's schema "
+            f"({type(error).__name__}): if a newer nightread made it, use that one or another "
+            f"--dir (log: {told.log})."
+        ) from error
     logins.make_job_login(told.url, layout.passfile)
 
 
@@ -96,7 +112,7 @@ def _nothing(told: ServiceState, layout: Layout) -> None:
 
 SET_UP: dict[str, Callable[[ServiceState, Layout], None]] = {
     seaweedfs.SERVICE: make_buckets,
-    postgres.SERVICE: _set_up_postgres,
+    postgres.SERVICE: set_up_postgres,
     triton.SERVICE: _nothing,
 }
 

@@ -1,0 +1,99 @@
+"""One file prepared as the job prepares it, timed, and written for a person or a program."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+
+import cv2
+import numpy as np
+
+from mammo.decode import Decoded, PixelError, decode
+from mammo.facts import Facts
+from mammo.header import NeedMore, parse
+from mammo.prepare import Preparation, Prepared, prepare
+from nightread.errors import Refused
+from nightread.shapes import GeometryShape, PrepareDocument, PrepareMilliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A file as the model sees it."""
+
+    facts: Facts
+    decoded: Decoded
+    prepared: Prepared
+    milliseconds: dict[str, float]  # by stage
+
+    def document(self, release: str) -> PrepareDocument:
+        voi = " ".join(p for p in (self.prepared.voi, self.prepared.voi_explanation) if p)
+        box = self.prepared.breast_box
+        return PrepareDocument(
+            shape=list(self.prepared.tensor.shape),
+            dtype=str(self.prepared.tensor.dtype),
+            release=release,
+            geometry=GeometryShape.model_validate(self.prepared.geometry.as_dict()),
+            breast_box=(box.x0, box.y0, box.x1, box.y1),
+            laterality=self.facts.laterality,
+            view=self.facts.view,
+            voi=voi,
+            milliseconds=PrepareMilliseconds(
+                **{name: round(ms, 2) for name, ms in self.milliseconds.items()}
+            ),
+        )
+
+
+def prepare_file(path: Path, params: Preparation) -> View:
+    """Read, decode and prepare; raises `Refused` with the reason when that is not possible."""
+    spent: dict[str, float] = defaultdict(float)
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            spent[name] += 1000 * (perf_counter() - began)
+
+    with stage("read"):
+        data = path.read_bytes()
+    facts = _facts(data, path)
+    try:
+        with stage("decode"):
+            decoded = decode(data)
+    except PixelError as error:
+        raise Refused(f"{path.name} can't be prepared: {error.reason}. {error.detail}") from None
+    prepared = prepare(decoded, facts.laterality, params, stage)
+    return View(facts, decoded, prepared, dict(spent))
+
+
+def _facts(data: bytes, path: Path) -> Facts:
+    try:
+        header = parse(data, len(data))
+    except NeedMore:
+        raise Refused(f"{path.name} can't be prepared: its header does not end.") from None
+    if header.facts is None:
+        detail = header.judgement.detail if header.judgement else "It holds no image."
+        raise Refused(f"{path.name} can't be prepared: {detail}")
+    return header.facts
+
+
+def write_tensor(view: View, out: Path) -> None:
+    """`tensor` uint8 (1, height, width) and `geometry` as JSON."""
+    geometry = json.dumps(view.prepared.geometry.as_dict())
+    np.savez_compressed(out, tensor=view.prepared.tensor, geometry=np.array(geometry))
+
+
+def write_picture(view: View, boxes: Path | None, out: Path) -> None:
+    """The crop on the native image, and the tensor beside it, boxes on both."""
+    from mammo import picture, voi  # noqa: PLC0415 -- only here
+    from nightread.boxes import read  # noqa: PLC0415
+
+    found = read(boxes, view.facts.sop_instance_uid) if boxes else []
+    native = voi.choose(view.decoded.header, view.decoded.pixels).apply(view.decoded.pixels)
+    title = f"{view.facts.laterality or '?'} {view.facts.view or '?'}"
+    drawn = picture.sheet(native, view.prepared, [(b.corners, b.caption) for b in found], title)
+    cv2.imwrite(str(out), drawn)
