@@ -1,4 +1,4 @@
-"""A database for each test, copied from one that the migrations built once."""
+"""Databases for tests, copied from one that the migrations built once."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from db import migrate
 from db.runs import Prefix, Run, register_release, start
-from db.session import connect, in_transaction
+from db.session import connect
 
 RELEASE = "a" * 64
 PREFIX = Prefix("archive", "night/")
@@ -69,18 +69,35 @@ def engine(url: str) -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="session")
+def shared_engine(server: Engine, template: str, postgres_url: str) -> Iterator[Engine]:
+    """Of one database for all tests that need only a session: theirs are rolled back."""
+    name = "db_shared"
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    engine = connect(in_database(postgres_url, name))
+    yield engine
+    engine.dispose()
+    run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
 @pytest.fixture
-def session(engine: Engine) -> Iterator[Session]:
+def alone(request: pytest.FixtureRequest) -> bool:
+    """Whether the test asks for a database of its own, since it commits."""
+    return bool({"engine", "url"} & set(request.fixturenames))
+
+
+@pytest.fixture
+def session(request: pytest.FixtureRequest, alone: bool) -> Iterator[Session]:
+    engine: Engine = request.getfixturevalue("engine" if alone else "shared_engine")
     with Session(engine, expire_on_commit=False) as session:
         yield session
 
 
 @pytest.fixture
-def run(engine: Engine) -> Run:
+def run(session: Session, alone: bool) -> Run:
     """A running run over `PREFIX` by `RELEASE`."""
-
-    def begin(session: Session) -> Run:
-        register_release(session, RELEASE, "first", {"name": "first"})
-        return start(session, PREFIX, RELEASE, "0.1.0+abc", "host:1")
-
-    return in_transaction(engine, begin)
+    register_release(session, RELEASE, "first", {"name": "first"})
+    begun = start(session, PREFIX, RELEASE, "0.1.0+abc", "host:1")
+    if alone:
+        session.commit()
+    return begun

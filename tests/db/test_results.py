@@ -38,12 +38,12 @@ UNSCORED: dict[str, Any] = {
 }
 
 
-def row(**said: Any) -> Result:
+def row(study: int, run: Run, **said: Any) -> Result:
     """A row as the code would never write it."""
     whole: dict[str, Any] = {
-        "study_id": 1,
+        "study_id": study,
         "release": RELEASE,
-        "run_id": 1,
+        "run_id": run.id,
         "fingerprint": "",
         "content_digest": "",
         "code_version": "",
@@ -57,19 +57,18 @@ def row(**said: Any) -> Result:
 
 
 @pytest.fixture
-def study(session: Session, run: Run) -> None:
+def study(session: Session, run: Run) -> int:
+    """The id of a study without a result."""
     put_studies(session, run, [1])
-    session.commit()
+    return planned(session, run, 1).id
 
 
-@pytest.mark.usefixtures("study")
-def test_postgres_refuses_a_second_current_result(session: Session) -> None:
-    session.add_all([row(), row()])
+def test_postgres_refuses_a_second_current_result(session: Session, run: Run, study: int) -> None:
+    session.add_all([row(study, run), row(study, run)])
     with pytest.raises(IntegrityError, match="uq_results_current"):
         session.flush()
 
 
-@pytest.mark.usefixtures("study")
 @pytest.mark.parametrize(
     ("said", "constraint"),
     [
@@ -90,9 +89,9 @@ def test_postgres_refuses_a_second_current_result(session: Session) -> None:
     ],
 )
 def test_postgres_refuses_a_result_that_contradicts_itself(
-    session: Session, said: dict[str, Any], constraint: str
+    session: Session, run: Run, study: int, said: dict[str, Any], constraint: str
 ) -> None:
-    session.add(row(**said))
+    session.add(row(study, run, **said))
     with pytest.raises(IntegrityError, match=f"ck_results_{constraint}"):
         session.flush()
 

@@ -32,7 +32,7 @@ def all_pages(session: Session, limit: int, **asked: Any) -> list[worklist.Workl
 
 
 @pytest.fixture
-def large(session: Session, run: Run) -> list[tuple[int, float, str]]:
+def large(engine: Engine, session: Session, run: Run) -> list[tuple[int, float, str]]:
     """5,000 studies with random levels and many equal probabilities; their keys of order."""
     dice = random.Random(7)
     rows = []
