@@ -3,7 +3,7 @@
 Seeded by (seed, step, place in the batch): a resumed run sees what an undisturbed one would.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.codes import Kind
+from training.datasets import phantoms
+from training.datasets.record import Split
 from training.datasets.store import Array, Gray, Store, View
 from triton_repo.contract import KINDS
 
@@ -40,6 +42,20 @@ class Source:
     indices: Sequence[int]
     share: float
     grain: float  # grey levels of added noise at most
+
+
+def sources(stores: Mapping[str, Store], shares: Mapping[str, float]) -> list[Source]:
+    """The training views of the stores, by name; those that are missing leave their share."""
+    return [
+        Source(
+            store=stores[name],
+            indices=stores[name].where(Split.TRAIN),
+            share=share,
+            grain=0.0 if name.startswith(phantoms.NAME) else GRAIN,
+        )
+        for name, share in shares.items()
+        if name in stores
+    ]
 
 
 def batch(sources: Sequence[Source], size: int, seed: int, step: int) -> list[Crop]:

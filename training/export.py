@@ -157,23 +157,22 @@ def compare(
             raise ValueError(f"{named.name}: {tensor.name} differs from torch by {worst:.2g}.")
 
 
-def release(
-    detecting: detector.Detector,
-    classifying: classifier.Classifier,
-    sizes: contract.Sizes,
-    image: np.ndarray,
-    folder: Path,
+def detector_graph(
+    trained: detector.Detector, sizes: contract.Sizes, picture: torch.Tensor, path: Path
 ) -> None:
-    """`detector.onnx` and `classifier.onnx` in `folder`; `image` (1, h, w) uint8 is the test picture."""
-    folder.mkdir(parents=True, exist_ok=True)
-    example = {"image": torch.from_numpy(image)[None]}
-    served = detector.Served(detecting, sizes.boxes).eval()
-    write(served, contract.detector(sizes), example, folder / "detector.onnx")
-    with torch.inference_mode():
-        example["boxes"] = served(example["image"])[0].clone()
-    write(
-        classifier.Served(classifying).eval(),
-        contract.classifier(sizes),
-        example,
-        folder / "classifier.onnx",
-    )
+    """Writes and checks the detector; `picture` (1, 1, h, w) uint8 is what it is checked on."""
+    served = detector.Served(trained, sizes.boxes).eval()
+    write(served, contract.detector(sizes), {"image": picture}, path)
+
+
+def classifier_graph(
+    trained: classifier.Classifier,
+    sizes: contract.Sizes,
+    picture: torch.Tensor,
+    finding: Path,
+    path: Path,
+) -> None:
+    """Writes and checks the classifier, on what the exported detector `finding` finds."""
+    (boxes,) = session(finding).run(["boxes"], {"image": picture.numpy()})
+    example = {"image": picture, "boxes": torch.from_numpy(boxes)}
+    write(classifier.Served(trained).eval(), contract.classifier(sizes), example, path)

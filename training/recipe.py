@@ -34,6 +34,14 @@ class Shares(_Part):
     cbis_ddsm: PositiveFloat
     cdd_cesm: PositiveFloat
 
+    def by_store(self) -> dict[str, float]:
+        """The shares by the names of `material`'s stores."""
+        return {
+            "phantoms-train": self.phantoms,
+            "cbis-ddsm-mass-800": self.cbis_ddsm,
+            "cdd-cesm": self.cdd_cesm,
+        }
+
 
 class Phantoms(_Part):
     """How many phantom views each split holds."""

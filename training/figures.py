@@ -1,0 +1,132 @@
+"""What a run measures once its graphs are exported: calibration, figures, predictions."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from mammo.phantoms import Resolution
+from mammo.prepare import Preparation
+from mammo.scoring import Calibration
+from training import calibrate, measure, predict
+from training.datasets import cbis_ddsm, phantoms
+from training.datasets.record import Split
+from training.datasets.store import Gray, Store, View
+from training.evaluation import froc, matched_filter
+from training.material import Material, without_templates
+from training.predict import Case
+from training.recipe import Recipe
+from triton_repo.graphs import Graphs
+
+ALARMS = 1.0  # false marks a validation phantom view at which a finding is reported
+BANK_SEED = 11
+
+
+def of_store(graphs: Graphs, held: Store, split: Split) -> list[Case]:
+    """The views of a split with what was found on them."""
+    indices = held.where(split)
+    found = predict.run(graphs, (held.pictures[i] for i in indices))
+    return [Case(held.views[i], p) for i, p in zip(indices, found, strict=True)]
+
+
+def of_views(graphs: Graphs, views: Iterable[tuple[Gray, View]]) -> Iterator[Case]:
+    """The same for views as they are drawn."""
+    for picture, view in views:
+        (found,) = predict.run(graphs, [picture])
+        yield Case(view, found)
+
+
+def calibration(
+    out: Path, graphs: Graphs, chosen: Recipe, made: Material, preparation: Preparation
+) -> dict[str, Any]:
+    """`calibration.json`: probability, threshold and the steps of the score."""
+    path = out / "calibration.json"
+    if path.is_file():
+        return dict(json.loads(path.read_text()))
+    groups = [of_store(graphs, made.stores["phantoms-validation"], Split.VALIDATION)]
+    films = made.find(cbis_ddsm.NAME)
+    if films:
+        groups.append(of_store(graphs, films, Split.VALIDATION))
+    fitted = calibrate.fit(groups)
+    outcomes = [measure.marked(case).outcome for case in groups[0]]
+    threshold = min(max(froc.threshold_at(outcomes, ALARMS), 0.01), 0.99)
+    population = phantoms.Studies(
+        phantoms.REFERENCE_SEED, chosen.phantoms.reference_studies, Split.VALIDATION
+    )
+    cases = list(of_views(graphs, without_templates(population, preparation)))
+    scores = [p for _, p in calibrate.by_group(cases, fitted, breast=False).values()]
+    result = {
+        "calibration": asdict(fitted),
+        "finding_threshold": round(threshold, 4),
+        "study_steps": calibrate.steps(scores),
+        "reference": {
+            "studies": chosen.phantoms.reference_studies,
+            "seed": phantoms.REFERENCE_SEED,
+            "what": "phantom studies: 45% malignant, 25% benign, 30% normal",
+        },
+    }
+    path.write_text(json.dumps(result, indent=1))
+    return result
+
+
+def measured(
+    out: Path,
+    graphs: Graphs,
+    adjusted: dict[str, Any],
+    chosen: Recipe,
+    made: Material,
+    preparation: Preparation,
+    command: str,
+) -> dict[str, Any]:
+    """`figures.json`, and `predictions-*.jsonl` from which it can be computed again."""
+    path = out / "figures.json"
+    if path.is_file():
+        return dict(json.loads(path.read_text()))
+    fitted = Calibration(**adjusted["calibration"])
+    tested = phantoms.Studies(phantoms.TEST_SEED, chosen.phantoms.test_studies, Split.TEST)
+    cases, rival = _beside_matched_filter(graphs, tested, preparation)
+    marks = [measure.marked(case) for case in cases]
+    full = phantoms.Studies(
+        phantoms.TEST_SEED + 1, chosen.phantoms.test_full_size_studies, Split.TEST, Resolution.FULL
+    )
+    big = list(of_views(graphs, without_templates(full, preparation)))
+    result = {
+        "command": command,
+        "phantoms": measure.sensitivity(marks),
+        "phantoms_by_detectability": measure.by_strength(marks, rival),
+        "phantoms_by_kind": measure.by_kind(cases),
+        "phantoms_full_size": measure.sensitivity([measure.marked(case) for case in big]),
+        "phantoms_breasts": measure.discrimination(cases, fitted, breast=True),
+        "phantoms_studies": measure.discrimination(cases, fitted, breast=False),
+        "reference": adjusted["reference"],
+    }
+    predict.save(out / "predictions-phantoms.jsonl", cases)
+    predict.save(out / "predictions-phantoms-full-size.jsonl", big)
+    films = made.find(cbis_ddsm.NAME)
+    if films:
+        seen = of_store(graphs, films, Split.TEST)
+        result["cbis_ddsm_test"] = measure.sensitivity([measure.marked(case) for case in seen])
+        result["cbis_ddsm_test"]["breasts"] = measure.discrimination(seen, fitted, breast=True)
+        predict.save(out / f"predictions-{cbis_ddsm.NAME}.jsonl", seen)
+    path.write_text(json.dumps(result, indent=1))
+    return result
+
+
+def _beside_matched_filter(
+    graphs: Graphs, studies: phantoms.Studies, preparation: Preparation
+) -> tuple[list[Case], list[measure.Marked]]:
+    """The release's findings and the matched filters', on the same views."""
+    known = [(t, matched_filter.transform(t)) for t in matched_filter.bank(BANK_SEED)]
+    cases, rival = [], []
+    for number, (picture, view, own) in enumerate(phantoms.study_views(studies, preparation)):
+        (found,) = predict.run(graphs, [picture])
+        case = Case(view, found)
+        bank = known + [(t, matched_filter.transform(t)) for t in own]
+        boxes, scores = matched_filter.marks(picture, bank)
+        marks = froc.Image(view.patient, boxes, scores, view.boxes)
+        cases.append(case)
+        rival.append(measure.with_strength(case, froc.outcome(marks)))
+        if number % 40 == 39:
+            print(f"measured {number + 1} of {4 * studies.count} phantom views", flush=True)
+    return cases, rival

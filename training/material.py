@@ -1,0 +1,84 @@
+"""The prepared views that a run trains and is measured on, made once and kept in its folder."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mammo.prepare import Preparation
+from training.datasets import cbis_ddsm, cdd_cesm, films, phantoms, store
+from training.datasets.record import Record, Split
+from training.datasets.store import Gray, Store, View
+from training.recipe import Recipe
+
+READERS = {module.NAME: module.read for module in (cbis_ddsm, cdd_cesm)}
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Stores by name; `phantoms-train` and `phantoms-validation` are always there."""
+
+    stores: dict[str, Store]
+
+    def find(self, name: str) -> Store | None:
+        """The store of a data set, if the run has it."""
+        return self.stores.get(name)
+
+
+def make(folder: Path, recipe: Recipe, preparation: Preparation, data: Path | None) -> Material:
+    """Everything but the test studies, which are drawn when they are measured.
+
+    `data` holds the folders of real pictures; None: phantoms alone.
+    """
+    plan = recipe.phantoms
+    validation = phantoms.Studies(
+        phantoms.VALIDATION_SEED, plan.validation_studies, Split.VALIDATION
+    )
+    stores = {
+        "phantoms-train": _kept(
+            folder / "phantoms-train",
+            lambda: phantoms.training_views(plan.training, preparation),
+            plan.training.count,
+            preparation,
+        ),
+        "phantoms-validation": _kept(
+            folder / "phantoms-validation",
+            lambda: without_templates(validation, preparation),
+            4 * plan.validation_studies,
+            preparation,
+        ),
+    }
+    for name, read in READERS.items() if data else ():
+        records: list[Record] = read(data / name)
+        stores[name] = _kept(
+            folder / name,
+            lambda records=records: films.prepared(records, preparation),
+            len(records),
+            preparation,
+        )
+    return Material(stores)
+
+
+def without_templates(
+    studies: phantoms.Studies, preparation: Preparation
+) -> Iterator[tuple[Gray, View]]:
+    """The prepared views of whole studies."""
+    for picture, view, _ in phantoms.study_views(studies, preparation):
+        yield picture, view
+
+
+def _kept(
+    folder: Path,
+    items: Callable[[], Iterator[tuple[Gray, View]]],
+    count: int,
+    preparation: Preparation,
+) -> Store:
+    found = store.open_store(folder, preparation)
+    if found is None:
+        print(f"preparing {count} views in {folder.name}", flush=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        store.write(folder, items(), count, preparation)
+        found = store.open_store(folder, preparation)
+    if found is None or len(found.views) != count:
+        raise ValueError(f"{folder} holds another recipe's views: use another --out.")
+    return found

@@ -1,0 +1,71 @@
+"""What the detector takes for lesions on training views: the classifier must know it too."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from training import export, patches
+from training.datasets.record import Split
+from training.datasets.store import Store, View
+from training.material import Material
+from training.patches import Example, Pool
+from training.recipe import Recipe
+
+WORST = 2  # false alarms kept of a view
+MINED = 400  # views of each store that are searched
+
+
+def pools(out: Path, finding: Path, made: Material, chosen: Recipe) -> list[Pool]:
+    """Malignant and benign lesions and false alarms of each store that can teach the difference."""
+    found = []
+    shares = chosen.shares.by_store()
+    for name in ("phantoms-train", "cbis-ddsm-mass-800"):
+        held = made.find(name)
+        if held is None:
+            continue
+        indices = held.where(Split.TRAIN)
+        path = out / f"false-alarms-{name}.json"
+        if not path.is_file():
+            path.write_text(json.dumps(false_alarms(finding, held, indices[:: _stride(indices)])))
+        alarms = [
+            Example(i, tuple(box), malignant=False) for i, box in json.loads(path.read_text())
+        ]
+        for examples, part in (
+            (patches.lesions(held, indices, malignant=True), 0.4),
+            (patches.lesions(held, indices, malignant=False), 0.35),
+            (alarms, 0.25),
+        ):
+            if examples:
+                found.append(Pool(held, examples, part * shares[name]))
+    return found
+
+
+def _stride(indices: Sequence[int]) -> int:
+    return max(1, len(indices) // MINED)
+
+
+def false_alarms(
+    finding: Path, held: Store, indices: Iterable[int]
+) -> list[tuple[int, list[float]]]:
+    """The best-scored detections that touch neither a lesion nor an ignored place."""
+    session = export.session(finding)
+    alarms = []
+    for index in indices:
+        picture = np.ascontiguousarray(held.pictures[index])[None, None]
+        boxes, count = session.run(["boxes", "count"], {"image": picture})
+        free = [
+            box
+            for box in boxes[0, : int(count[0, 0])].tolist()
+            if not _touches(box, held.views[index])
+        ]
+        alarms += [(index, [round(v, 1) for v in box]) for box in free[:WORST]]
+    return alarms
+
+
+def _touches(box: Sequence[float], view: View) -> bool:
+    places = [lesion.box for lesion in view.lesions] + list(view.ignored)
+    return any(
+        box[0] < x1 and x0 < box[2] and box[1] < y1 and y0 < box[3] for x0, y0, x1, y1 in places
+    )

@@ -1,0 +1,144 @@
+"""From nothing to a release: `python -m training.release --data DIR|none --out RUN [--quick]`.
+
+Phantoms and films are prepared, the detector and the classifier trained, scores calibrated,
+figures measured, graphs exported and the release built. Every step leaves its result in RUN;
+run again after an interruption, it goes on where it was.
+"""
+
+import argparse
+import json
+import platform
+import shlex
+import shutil
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from mammo.codes import SourceKind
+from mammo.prepare import Preparation
+from mammo.scoring import Calibration, Scale
+from training import (
+    card,
+    crops,
+    export,
+    figures,
+    material,
+    mining,
+    recipe,
+    train_classifier,
+    train_detector,
+)
+from triton_repo import build, contract
+from triton_repo.graphs import Graphs
+
+RECORDED = ("calibration.json", "figures.json", "record.json", "card.md")
+INTENDED = (
+    "Research and demonstration: orders phantom and public mammograms. "
+    "Not for clinical use, not a medical device."
+)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m training.release", description=__doc__)
+    parser.add_argument("--data", default="none", help="folder of the real data sets, or none")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--quick", action="store_true", help="tiny data: that all of it works")
+    parser.add_argument("--name", help="of the release; else the run's folder's")
+    parser.add_argument("--releases", type=Path, help="where the release is built; else in the run")
+    parser.add_argument("--threads", type=int, default=2)
+    given = parser.parse_args(arguments)
+    cv2.setNumThreads(1)
+    torch.set_num_threads(given.threads)
+    data = None if given.data.lower() == "none" else Path(given.data)
+    name = given.name or given.out.resolve().name
+    command = "python -m training.release " + shlex.join(
+        [
+            "--data",
+            "DATA" if data else "none",
+            "--out",
+            "RUN",
+            *(["--quick"] if given.quick else []),
+        ]
+    )
+    release(
+        given.out,
+        (given.releases or given.out / "releases") / name,
+        recipe_name="quick" if given.quick else "default",
+        data=data,
+        command=command,
+    )
+
+
+def release(out: Path, target: Path, *, recipe_name: str, data: Path | None, command: str) -> None:
+    """All steps; the release is built in the folder `target`."""
+    out.mkdir(parents=True, exist_ok=True)
+    chosen, preparation = recipe.load(recipe_name), Preparation()
+    made = material.make(out, chosen, preparation, data)
+    graphs = trained(out, chosen, made, preparation)
+    adjusted = figures.calibration(out, graphs, chosen, made, preparation)
+    found = figures.measured(out, graphs, adjusted, chosen, made, preparation, command)
+    text = card.text(target.name, found, real=data is not None)
+    (out / "card.md").write_text(text)
+    (out / "record.json").write_text(json.dumps(record(chosen, data is not None), indent=1))
+    build.build(
+        target,
+        detector=out / "detector.onnx",
+        classifier=out / "classifier.onnx",
+        sizes=contract.Sizes(preparation.height, preparation.width, chosen.boxes),
+        preparation=preparation,
+        calibration=Calibration(**adjusted["calibration"]),
+        scale=Scale(tuple(adjusted["study_steps"]), urgent=10, soon=8, routine=4),
+        finding_threshold=adjusted["finding_threshold"],
+        valid_for=(SourceKind.FFDM, SourceKind.FILM),
+        description="Lesion detector and classifier, trained on phantoms"
+        + (", CBIS-DDSM and CDD-CESM" if data else " alone"),
+        intended_use=INTENDED,
+        card=text,
+    )
+    print(f"built {target}", flush=True)
+
+
+def trained(
+    out: Path, chosen: recipe.Recipe, made: material.Material, preparation: Preparation
+) -> Graphs:
+    """Both networks, exported as `detector.onnx` and `classifier.onnx`."""
+    sizes = contract.Sizes(preparation.height, preparation.width, chosen.boxes)
+    finding, judging = out / "detector.onnx", out / "classifier.onnx"
+    first = np.array(made.stores["phantoms-validation"].pictures[0])
+    picture = torch.from_numpy(first[None, None])
+    if not finding.is_file():
+        sources = crops.sources(made.stores, chosen.shares.by_store())
+        found = train_detector.train(sources, chosen.detector, out)
+        export.detector_graph(found, sizes, picture, finding)
+    if not judging.is_file():
+        pools = mining.pools(out, finding, made, chosen)
+        judged = train_classifier.train(pools, chosen.classifier, out)
+        export.classifier_graph(judged, sizes, picture, finding, judging)
+    return Graphs(finding, judging)
+
+
+def record(chosen: recipe.Recipe, real: bool) -> dict[str, Any]:  # noqa: FBT001
+    """What the run depended on, for whoever wants to run it again."""
+    return {
+        "recipe": chosen.model_dump(mode="json"),
+        "real_data": real,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "opencv": cv2.__version__,
+    }
+
+
+def keep(out: Path, folder: Path) -> None:
+    """Copy the run's record, without pictures and checkpoints, to where it is committed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (*(out / name for name in RECORDED), *sorted(out.glob("predictions-*.jsonl"))):
+        shutil.copy(path, folder / path.name)
+
+
+if __name__ == "__main__":
+    main()

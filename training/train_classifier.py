@@ -1,0 +1,29 @@
+"""Trains the classifier on lesions and on what the detector took for lesions."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from training import loop, patches
+from training.networks import classifier
+from training.recipe import Stage
+
+
+def train(pools: Sequence[patches.Pool], stage: Stage, folder: Path) -> classifier.Classifier:
+    """The trained classifier, with averaged weights; goes on from a checkpoint in `folder`."""
+    torch.manual_seed(stage.seed)
+    model = classifier.Classifier()
+    model.backbone.freeze(stage.frozen_stages)
+
+    def loss_at(step: int) -> Tensor:
+        pictures, sizes, labels = patches.batch(pools, stage.batch, stage.seed, step)
+        cut = torch.from_numpy(pictures)[:, None].float() / 255.0
+        logits = model.judge(cut, torch.from_numpy(sizes))
+        return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels))
+
+    trained = loop.train(model, loss_at, stage, folder, "classifier")
+    assert isinstance(trained, classifier.Classifier)
+    return trained
