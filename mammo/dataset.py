@@ -7,12 +7,10 @@ vendors and de-identification write dates of zeros, and an image must not be los
 import math
 import re
 import unicodedata
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from pydicom.charset import convert_encodings, decode_bytes
-
+from mammo.charset import decode
 from mammo.elements import Element, Encoding, Malformed, Short, items
 
 UID = re.compile(r"[0-9.]{1,64}")
@@ -27,7 +25,7 @@ class DataSet:
     data: bytes
     encoding: Encoding
     elements: dict[int, Element]
-    charset: tuple[str, ...] = ()  # Python's names, from Specific Character Set
+    codecs: tuple[str, ...] = ()  # of its texts, by Specific Character Set
     invalid: set[int] = field(default_factory=set)  # tags whose value could not be read
 
     def __contains__(self, tag: int) -> bool:
@@ -41,9 +39,7 @@ class DataSet:
     def text(self, tag: int) -> str:
         """All of a text, without control characters; empty if absent."""
         raw = self.raw(tag)[: 4 * MAX_TEXT]
-        return clean(
-            raw.decode("ascii") if raw.isascii() and b"\x1b" not in raw else self._decode(raw)
-        )
+        return clean(decode(raw, self.codecs))
 
     def codes(self, tag: int) -> tuple[str, ...]:
         """The values of a CS (or another short text), upper-cased and trimmed."""
@@ -139,34 +135,12 @@ class DataSet:
         try:
             for item in items(self.data, element, self.encoding):
                 elements = {one.tag: one for one in item}
-                found.append(
-                    DataSet(self.data, self.encoding, elements, self.charset, self.invalid)
-                )
+                found.append(DataSet(self.data, self.encoding, elements, self.codecs, self.invalid))
                 if len(found) == limit:
                     break
         except (Malformed, Short):
             self.invalid.add(tag)
         return found
-
-    def _decode(self, raw: bytes) -> str:
-        """Text in the character set of the data set; what cannot be decoded is replaced."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # their texts hold the value
-            try:
-                return decode_bytes(raw, self.charset or ("iso8859",), {0x5C, 0x5E, 0x3D})
-            except (LookupError, ValueError, AttributeError, TypeError):
-                return raw.decode("latin-1")
-
-
-def charset(raw: bytes) -> tuple[str, ...]:
-    """Python's names of the encodings that Specific Character Set (0008,0005) names."""
-    names = [part.strip(" \0") for part in raw.decode("ascii", "ignore").split("\\")][:8]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return tuple(convert_encodings(names))
-        except (LookupError, ValueError, AttributeError, TypeError):
-            return ("iso8859",)
 
 
 def clean(text: str) -> str:

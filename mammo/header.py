@@ -8,8 +8,9 @@ import zlib
 from dataclasses import dataclass, replace
 
 from mammo import pixel_element, reading, sniff, tags
+from mammo.charset import codecs
 from mammo.codes import Flag, Reason
-from mammo.dataset import DataSet, charset
+from mammo.dataset import DataSet
 from mammo.elements import (
     EXPLICIT_BE,
     EXPLICIT_LE,
@@ -198,7 +199,7 @@ def _walk(buffer: _Buffer, at: int, encoding: Encoding) -> _Walked:
         ended = buffer.whole == len(buffer.data) and not buffer.data[end:].strip(b"\0")
         if not ended and not (_decided(walked.header) and short.needed <= (buffer.whole or LIMIT)):
             walked.fault, walked.detail = buffer.lacks(short.needed)
-    walked.header.charset = charset(walked.header.raw(tags.SPECIFIC_CHARACTER_SET))
+    walked.header.codecs = codecs(walked.header.raw(tags.SPECIFIC_CHARACTER_SET))
     return walked
 
 

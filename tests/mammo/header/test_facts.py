@@ -83,10 +83,16 @@ def test_a_name_planted_anywhere_does_not_reach_the_facts(make: Any) -> None:
     [
         ("ISO_IR 192", "Müller^Zoë"),
         ("ISO_IR 100", "Müller^Zoë"),
+        ("ISO_IR 144", "Люкceмбypг"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
+        (["ISO 2022 IR 13", "ISO 2022 IR 87"], "ﾔﾏﾀﾞ^ﾀﾛｳ=山田^太郎=やまだ^たろう"),
+        (["", "ISO 2022 IR 149"], "Hong^Gildong=洪^吉洞=홍^길동"),
+        (["ISO 2022 IR 100", "ISO 2022 IR 144"], "Dionisios=Диониcиoc"),
     ],
 )
 def test_a_name_is_read_in_its_character_set(make: Any, charset: Any, name: str) -> None:
+    # Examples of PS3.5 annexes H to K; pydicom encodes them.
     image = make.image(SpecificCharacterSet=charset, PatientName=name)
     assert image.header.identity.name == name
 

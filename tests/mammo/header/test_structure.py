@@ -284,7 +284,7 @@ def test_an_attribute_that_pixels_need_is_checked(
     assert make.with_fragments(ds, J2K, 1000).reason is reason
 
 
-@pytest.mark.parametrize("frames", [b"1A", b"0 ", b"2 ", b"9" * 300])
+@pytest.mark.parametrize("frames", [b"1A", b"0 ", b"2 ", b"1.5 ", b"9" * 300])
 def test_rubbish_in_number_of_frames_is_quarantined(make: Any, frames: bytes) -> None:
     data = make.with_fragments(make.mammogram(NumberOfFrames=1), J2K, 1000).prefix
     data = data.replace(

@@ -158,6 +158,13 @@ def test_a_real_view_wins_over_a_computed_one(make: Any) -> None:
     assert reasons(assemble(alone)) == [Reason.OK_SYNTHETIC_2D, Reason.OK]
 
 
+def test_a_computed_view_is_no_partner_of_the_raw_image(make: Any) -> None:
+    admitting = Builder(make, accept_synthetic_2d=True)
+    event = {"IrradiationEventUID": "1.9.1"}
+    study = [admitting(**RAW, **event), admitting(**CVIEW, **event)]
+    assert reasons(assemble(study)) == [Reason.INTENT_FOR_PROCESSING, Reason.OK_SYNTHETIC_2D]
+
+
 def test_a_study_of_two_patients_is_never_scored_as_one(member: Builder) -> None:
     assert assemble([member("p_a"), member("p_b")]).not_scored is NotScored.MIXED_PATIENTS
     assert assemble([member("p_a"), member("p_a")]).not_scored is None
