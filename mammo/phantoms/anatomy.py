@@ -106,6 +106,14 @@ def _vessels(
     return as_field(cv2.GaussianBlur(canvas, (0, 0), 0.35 / spacing)) / np.float32(255)
 
 
+def _smooth(
+    rng: np.random.Generator, shape: tuple[int, int], beta: float, outer: float, coarse: int
+) -> Field:
+    """A steep power-law field drawn on a grid `coarse` times coarser: it has nothing finer."""
+    small = (-(-shape[0] // coarse), -(-shape[1] // coarse))
+    return _grow(power_law(rng, small, beta, outer / coarse), shape)
+
+
 def _bent(rng: np.random.Generator, bend: tuple[Field, Field], beta: float, outer: float) -> Field:
     """A unit-variance field drawn out along lines that run together in front of the nipple."""
     field = power_law(rng, (_BENT_ROWS, _BENT_COLUMNS), beta, outer / _STEP)
@@ -134,9 +142,9 @@ def _net(
     """Ligaments, septa and ducts as thin curves of several sizes, 0 to about 1.5."""
     net = np.zeros(half, np.float32)
     for mesh, width, weight in _MESHES:
-        gate = np.clip(0.35 + 0.75 * power_law(rng, half, 3.5, 24.0 / grain), 0, 1.3)
-        net += np.float32(weight) * gate * ridges(power_law(rng, half, 5.0, mesh / grain), width)
-        gate = np.clip(0.4 + 0.8 * power_law(rng, half, 3.5, 24.0 / grain), 0, 1.3)
+        gate = np.clip(0.35 + 0.75 * _smooth(rng, half, 3.5, 24.0 / grain, 6), 0, 1.3)
+        net += np.float32(weight) * gate * ridges(_smooth(rng, half, 5.0, mesh / grain, 2), width)
+        gate = np.clip(0.4 + 0.8 * _smooth(rng, half, 3.5, 24.0 / grain, 6), 0, 1.3)
         net += np.float32(1.3 * weight) * gate * ridges(_bent(rng, bend, 4.6, mesh), width)
     return net
 
@@ -170,7 +178,7 @@ def render(
     back = np.clip((nx - x) / np.float32(nx), 0, 1)  # 0 at the nipple, 1 at the chest wall
     across = (y - np.float32(ny)) / np.float32(0.5 * (y1 - y0))
     bend = _bend(x, y, outline)
-    lobes = power_law(rng, half, 4.6, tissue.coarse / grain)
+    lobes = _smooth(rng, half, 4.6, tissue.coarse / grain, 3)
     strands = _bent(rng, bend, 4.2, 14.0)
     prior = (
         -6.2 * (back - 0.45) ** 2
@@ -181,7 +189,7 @@ def render(
     level = np.quantile(plan[::4, ::4][inside[::4, ::4]], 1 - tissue.share)
     gland = _logistic((plan - np.float32(level)) / np.float32(0.42 * tissue.soft))
     net = _net(rng, bend, half, grain)
-    holes = np.clip(power_law(rng, half, 4.4, 9.0 / grain), 0, 2) * gland
+    holes = np.clip(_smooth(rng, half, 4.4, 9.0 / grain, 2), 0, 2) * gland
 
     grey = (
         tissue.fat
@@ -200,9 +208,9 @@ def render(
     rim_line = 0.07 * np.exp(-(((distance - 0.9) / 0.7) ** 2)) * inside
     nipple = 0.2 * np.exp(-(((x - nx + 3.5) / 4.0) ** 2) - ((y - ny) / 4.5) ** 2)
     picture += _grow((rim_line + nipple * np.minimum(rim * 6, 1)).astype(np.float32), shape)
-    sharp = cv2.resize(
-        inside.astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR
-    )
+    out_y = (top + np.arange(shape[0]) + 0.5) * spacing
+    edge_x = as_field(np.interp(out_y, outline.y, outline.skin) / spacing)
+    sharp = np.clip(edge_x[:, None] - np.arange(shape[1], dtype=np.float32)[None, :], 0, 1)
     out = np.zeros(full, np.float32)
     out[top:bottom, :right] = np.clip(picture, 0.0, 1.1) * sharp
     return out

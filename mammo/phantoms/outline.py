@@ -53,7 +53,7 @@ class Outline:
 
 def draw_breast(rng: np.random.Generator) -> Breast:
     """Sizes as women have them; depth and breadth grow together."""
-    depth = float(np.clip(rng.normal(92, 20), 55, 140))
+    depth = float(np.clip(rng.normal(95, 18), 62, 140))
     return Breast(
         depth=depth,
         breadth=float(depth * rng.uniform(1.55, 2.05)),

@@ -28,7 +28,7 @@ def radial_frequency(shape: tuple[int, int]) -> Field:
     return as_field(np.hypot(fy[:, None], fx[None, :]))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)  # the bent sheets of every view have the same size
 def _filter(shape: tuple[int, int], beta: float, outer: float) -> Field:
     """Amplitude filter of unit output variance; `outer` is the scale, in pixels, of the knee."""
     h = as_field((radial_frequency(shape) ** 2 + 1 / outer**2) ** (-beta / 4))
