@@ -117,6 +117,7 @@ def test_a_term_counts_at_any_position_however_it_is_written(
 def test_terms_before_the_third_value_mean_nothing(make: Any) -> None:
     assert make.image(ImageType=["DERIVED", "PRIMARY"]).reason is Reason.OK
     assert make.image(ImageType=None).reason is Reason.OK
+    assert make.image(ImageType=["DERIVED", "GENERATED_2D"]).reason is Reason.OK
 
 
 @pytest.mark.parametrize(
@@ -319,6 +320,12 @@ def test_spacing_lies_in_the_breasts_plane_and_has_an_order_of_sources(make: Any
         ImagerPixelSpacing=None, DetectorElementSpacing=[0.1, 0.1], PixelSpacing=[0.05, 0.05]
     )
     assert both.facts.spacing == (0.05, 0.05)
+    calibrated = make.image(
+        ImagerPixelSpacing=None,
+        PixelSpacing=[0.05, 0.05],
+        EstimatedRadiographicMagnificationFactor=1.25,
+    )
+    assert calibrated.facts.spacing == (0.05, 0.05)  # already in the breast's plane
 
 
 # --- digitised film

@@ -52,6 +52,12 @@ def test_other_bytes_are_not_dicom(make: Any, data: bytes) -> None:
     assert (header.facts, header.judgement.reason) == (None, Reason.NOT_DICOM)
 
 
+def test_elements_that_do_not_ascend_are_not_dicom(make: Any) -> None:
+    one, other = b"\x08\x00\x60\x00CS\x02\x00MG", b"\x08\x00\x05\x00CS\x02\x00  "
+    assert make.object(one + other, 20).reason is Reason.NOT_DICOM
+    assert make.object(other + one, 20).reason is Reason.MISSING_ATTRIBUTE
+
+
 @pytest.mark.parametrize("preamble", [b"MZ\x90\x00", b"#!/bin/sh\n", b"PK\x03\x04", b"II*\x00"])
 def test_a_preamble_may_look_like_another_format(make: Any, preamble: bytes) -> None:
     image = make.image()
