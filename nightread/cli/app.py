@@ -25,6 +25,7 @@ app = typer.Typer(
     name="nightread",
     help="Screens mammogram archives overnight and keeps a ranked worklist in Postgres.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_show_locals=False,  # local variables may hold PHI
     rich_markup_mode=None,
 )

@@ -1,0 +1,115 @@
+"""Writes docs/cli.md: every command's help and every JSON shape, from the code itself.
+
+`python -m nightread.reference` rewrites the page; a test compares it.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from typer.main import get_command
+
+from nightread import errors, shapes
+from nightread.cli.app import INTERRUPTED, app
+from nightread.cli.screen import TRY_AGAIN
+
+PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
+    "demo": (shapes.DemoDocument, "one document"),
+    "inspect": (shapes.InspectLine, "one document a line"),
+    "prepare": (shapes.PrepareDocument, "one document"),
+    "screen": (shapes.ScreenDocument, "one document"),
+    "stack status": (shapes.ServiceStatus, "a list"),
+    "status": (shapes.StatusDocument, "one document; with --watch one a line"),
+    "worklist": (shapes.WorklistDocument, "one document"),
+}
+EXIT_CODES = (
+    (0, "done; exclusions and quarantined files are results, not failures"),
+    (errors.UsageError.exit_code, "wrong usage or configuration"),
+    (errors.ServiceError.exit_code, "a service could not be reached or refused us; run again"),
+    (TRY_AGAIN, "finished, but something could not be had this time and will be tried again"),
+    (errors.Refused.exit_code, "a release, file or input that must not be trusted"),
+    (errors.LockedError.exit_code, "another run holds this prefix and release"),
+    (INTERRUPTED, "interrupted: what is done stands, the next run goes on"),
+)
+
+
+def page() -> str:
+    """The whole page, Markdown."""
+    lines = [
+        "# The command line",
+        "",
+        "Made from the code by `python -m nightread.reference`. Settings: README.",
+        "",
+        "| exit code | meaning |",
+        "| --- | --- |",
+        *(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES),
+        "",
+    ]
+    root = get_command(app)
+    for name, command in _commands(root, ""):
+        lines += [f"## nightread {name}", "", *_describe(command), ""]
+        if name in DOCUMENTS:
+            model, how = DOCUMENTS[name]
+            lines += [f"`--json` prints {how}:", "", "```", *_shape(model), "```", ""]
+    return "\n".join(lines)
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if hasattr(command, "commands"):
+        for name, child in command.commands.items():
+            yield from _commands(child, f"{path} {name}".strip())
+    else:
+        yield path, command
+
+
+def _describe(command: Any) -> list[str]:
+    text = (command.help or "").replace("\n\n    ", "\n\n").strip()
+    rows = [
+        f"| `{_names(parameter)}` | {_help(parameter)} | {_default(parameter)} |"
+        for parameter in command.params
+        if parameter.name != "help"
+    ]
+    table = ["", "| | | default |", "| --- | --- | --- |", *rows] if rows else []
+    return [text, *table]
+
+
+def _names(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return f"[{parameter.name.upper()}]" if not parameter.required else parameter.name.upper()
+    return ", ".join(parameter.opts)
+
+
+def _help(parameter: Any) -> str:
+    return str(getattr(parameter, "help", None) or "").replace("|", "\\|")
+
+
+def _default(parameter: Any) -> str:
+    value = parameter.default
+    return "" if value is None or value is False or callable(value) else f"`{value}`"
+
+
+def _shape(model: type[BaseModel], indent: str = "") -> list[str]:
+    """Field names, nested ones indented, with their types."""
+    lines = []
+    for name, field in model.model_fields.items():
+        nested = list(_models(field.annotation))
+        kind = str(field.annotation) if not nested else ""
+        label = kind.removeprefix("<class '").removesuffix("'>").replace("typing.", "")
+        marks = "[]" if nested and "list[" in str(field.annotation) else ""
+        lines.append(f"{indent}{name}{marks}{': ' + label if label else ''}")
+        for inner in nested[:1]:
+            lines += _shape(inner, indent + "  ")
+    return lines
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in getattr(annotation, "__args__", ()):
+        yield from _models(argument)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
