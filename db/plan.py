@@ -99,10 +99,11 @@ INSTANCES = text(
 
 COUNT = text(
     """
-    INSERT INTO attempts AS a (study_id, release, fingerprint, count)
-    VALUES (:study, :release, :fingerprint, 1)
+    INSERT INTO attempts AS a (study_id, release, run_id, fingerprint, count)
+    VALUES (:study, :release, :run, :fingerprint, 1)
     ON CONFLICT (study_id, release) DO UPDATE SET
         count = CASE WHEN a.fingerprint = excluded.fingerprint THEN a.count + 1 ELSE 1 END,
+        run_id = excluded.run_id,
         fingerprint = excluded.fingerprint,
         last_started_at = now()
     RETURNING count

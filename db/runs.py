@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal, NamedTuple, cast
 
-from sqlalchemy import Function, func, select, update
+from sqlalchemy import Function, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -13,6 +13,15 @@ from db import schema
 from db.summary import Summary, summary
 
 State = Literal["running", "interrupted", "failed", "finished"]
+
+
+IN_FLIGHT = """
+    run_id = :run
+    AND EXISTS (SELECT FROM runs WHERE id = :run AND state = 'running')
+    AND NOT EXISTS (SELECT FROM results r WHERE r.run_id = :run AND r.study_id = a.study_id)
+"""
+IN_FLIGHT_ONCE = text(f"DELETE FROM attempts a WHERE count = 1 AND {IN_FLIGHT}")  # noqa: S608
+IN_FLIGHT_AGAIN = text(f"UPDATE attempts a SET count = count - 1 WHERE {IN_FLIGHT}")  # noqa: S608
 
 
 class Prefix(NamedTuple):
@@ -81,8 +90,11 @@ def heartbeat(session: Session, run: int, seconds: Mapping[str, float]) -> None:
 def finish(session: Session, run: int, state: Literal["interrupted", "failed", "finished"]) -> None:
     """End the run and keep its summary: later runs move what it is computed from.
 
-    Nothing happens to a run that has ended.
+    A run that lives to say that it ends was not killed by the studies that it still had in
+    flight: that they were handed out no longer counts. Nothing happens to a run that has ended.
     """
+    session.execute(IN_FLIGHT_ONCE, {"run": run})
+    session.execute(IN_FLIGHT_AGAIN, {"run": run})
     _end(session, run, state, func.now(), summary(session, run))
 
 

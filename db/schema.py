@@ -210,6 +210,7 @@ class Attempt(Base):
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
     release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"), primary_key=True)
+    run_id: Mapped[int] = mapped_column(ForeignKey("runs.id"), index=True)  # the last one
     fingerprint: Mapped[str]  # of the study when it was handed out
     count: Mapped[int] = mapped_column(SmallInteger)
     last_started_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -21,6 +21,11 @@ def uids(session: Session, run: Run) -> list[str]:
 def again(session: Session, run: Run, prefix: Prefix = PREFIX, release: str = RELEASE) -> Run:
     """The next run, over an archive that has not changed."""
     runs.finish(session, run.id, "finished")
+    return after_a_kill(session, prefix, release)
+
+
+def after_a_kill(session: Session, prefix: Prefix = PREFIX, release: str = RELEASE) -> Run:
+    """The same, when the run before could not say that it ended."""
     later = runs.start(session, prefix, release, "0.1.0", "host:2")
     session.execute(SEEN_AGAIN, {"run": later.id})
     return later
@@ -123,7 +128,7 @@ def test_a_study_that_kills_whatever_reads_it_becomes_poison(session: Session, r
     for attempt in range(1, plan.MAX_ATTEMPTS + 1):
         assert plan.close_unscorable(session, run.id) == {}
         assert plan.count_attempt(session, run.id, planned(session, run, 1)) == attempt
-        run = again(session, run)
+        run = after_a_kill(session)
     assert uids(session, run) == []
     assert plan.close_unscorable(session, run.id) == {NotScored.POISON: 1}
     assert plan.close_unscorable(session, run.id) == {}
@@ -156,6 +161,22 @@ def test_a_service_that_is_down_for_nights_poisons_nothing(
         results.record(session, run.id, unscored(study, reason))
         run = again(session, run)
     assert uids(session, run) == ["1.2.1"]
+
+
+def test_a_run_that_is_stopped_by_hand_counts_nothing_against_what_it_had_in_flight(
+    session: Session, run: Run
+) -> None:
+    put_studies(session, run, [1, 2])
+    for _ in range(plan.MAX_ATTEMPTS + 1):
+        assert plan.count_attempt(session, run.id, planned(session, run, 1)) == 1
+        runs.finish(session, run.id, "interrupted")
+        run = after_a_kill(session)
+    plan.count_attempt(session, run.id, planned(session, run, 1))
+    run = after_a_kill(session)
+    plan.count_attempt(session, run.id, planned(session, run, 1))
+    runs.finish(session, run.id, "interrupted")
+    run = after_a_kill(session)
+    assert plan.count_attempt(session, run.id, planned(session, run, 1)) == 2
 
 
 def test_a_changed_study_gets_its_attempts_anew(session: Session, run: Run) -> None:

@@ -107,23 +107,6 @@ def upgrade() -> None:
         op.f("ix_studies_patient_pseudonym"), "studies", ["patient_pseudonym"], unique=False
     )
     op.create_table(
-        "attempts",
-        sa.Column("study_id", sa.BigInteger(), nullable=False),
-        sa.Column("release", sa.Text(collation="C"), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("count", sa.SmallInteger(), nullable=False),
-        sa.Column(
-            "last_started_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
-        sa.CheckConstraint("count > 0", name=op.f("ck_attempts_count")),
-        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_attempts_release")),
-        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_attempts_study_id")),
-        sa.PrimaryKeyConstraint("study_id", "release", name=op.f("pk_attempts")),
-    )
-    op.create_table(
         "runs",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("bucket", sa.Text(), nullable=False),
@@ -178,6 +161,26 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'running'"),
     )
+    op.create_table(
+        "attempts",
+        sa.Column("study_id", sa.BigInteger(), nullable=False),
+        sa.Column("release", sa.Text(collation="C"), nullable=False),
+        sa.Column("run_id", sa.BigInteger(), nullable=False),
+        sa.Column("fingerprint", sa.Text(), nullable=False),
+        sa.Column("count", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "last_started_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("count > 0", name=op.f("ck_attempts_count")),
+        sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_attempts_release")),
+        sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name=op.f("fk_attempts_run_id")),
+        sa.ForeignKeyConstraint(["study_id"], ["studies.id"], name=op.f("fk_attempts_study_id")),
+        sa.PrimaryKeyConstraint("study_id", "release", name=op.f("pk_attempts")),
+    )
+    op.create_index(op.f("ix_attempts_run_id"), "attempts", ["run_id"], unique=False)
     op.create_table(
         "objects",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
