@@ -4,13 +4,13 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from db import plan, results, runs
-from db.index import ListedObject, listed
+from db.index import GONE, ListedObject, listed
 from db.runs import Run
-from db.summary import STAGES, Summary, summary
+from db.summary import INSTANCES, OBJECTS, REASONS, STAGES, STUDIES, Summary, summary
 from mammo.codes import NotScored, Reason
 from tests.db.archive import instance, planned, put, put_studies, scored, unscored
 from tests.db.conftest import PREFIX, RELEASE
@@ -100,7 +100,7 @@ def test_the_summary_of_a_run_that_ended_stays_as_it_was(session: Session, run: 
     assert (ended.seconds_by_stage["decode"], ended.seconds_by_stage["list"]) == (1.5, 0.0)
 
 
-REASONS = st.sampled_from([Reason.OK, Reason.SPOT, Reason.TRUNCATED, Reason.SOP_OTHER])
+CODES = st.sampled_from([Reason.OK, Reason.SPOT, Reason.TRUNCATED, Reason.SOP_OTHER])
 OBJECT = st.one_of(
     st.sampled_from([Reason.NOT_DICOM, Reason.READ_FAILED, Reason.ARCHIVE_CORRUPT]),
     st.lists(
@@ -108,7 +108,7 @@ OBJECT = st.one_of(
             instance,
             study=st.integers(1, 4),
             number=st.integers(1, 3),
-            reason=REASONS,
+            reason=CODES,
             patient=st.sampled_from([None, None, None, "p_other"]),
             mammography=st.booleans(),
         ),
@@ -158,3 +158,21 @@ def test_it_adds_up_after_whatever_happened(
             run = take(session, run, step)
             session.expire_all()
             assert adds_up(summary(session, run.id))
+
+
+def test_a_runs_objects_are_found_by_a_range_of_the_index(session: Session, run: Run) -> None:
+    """However large the rest of the bucket is."""
+    session.execute(
+        text(
+            "INSERT INTO objects (bucket, key, etag, size, last_seen_run)"
+            " SELECT 'archive', n || '/x', '', 1, :run FROM generate_series(1, 20000) n"
+        ),
+        {"run": run.id},
+    )
+    session.execute(text("ANALYZE objects"))
+    where = {"run": run.id, "bucket": "archive", "prefix": "199/", "unread": "", "release": ""}
+    for query in (OBJECTS, REASONS, INSTANCES, STUDIES, GONE):
+        plan_lines = session.execute(text(f"EXPLAIN {query.text}"), where).scalars().all()
+        written = "\n".join(plan_lines)
+        assert "(key >= '199/'::text) AND (key < '1990'::text)" in written
+        assert "Seq Scan on objects" not in written
