@@ -192,7 +192,7 @@ class ServiceStatus(Shape):
     """`nightread stack status --json`: a list of these."""
 
     service: str
-    state: str
+    state: Literal["running", "failed", "stopped"]
     url: str | None
     pid: int | None
     proof: str

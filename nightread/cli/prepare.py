@@ -31,8 +31,8 @@ def command(
 
     Example: nightread prepare image.dcm --out view.png --boxes worklist.json
     """
-    from nightread.preparing import prepare_file, write_picture, write_tensor
     from nightread.errors import UsageError
+    from nightread.preparing import prepare_file, write_picture, write_tensor
 
     if out.suffix not in FORMATS:
         raise UsageError(f"--out {out} must end in .png or .npz.")

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from nightread.shapes import ServiceStatus
     from nightread.stack.layout import Layout
-    from nightread.stack.status import ServiceRow
 
 app = typer.Typer(
     help="Start, stop and examine the local SeaweedFS, PostgreSQL and Triton.",
@@ -30,7 +30,7 @@ def _layout(folder: Path) -> "Layout":
     return Layout(folder.absolute())
 
 
-def _show(rows: "list[ServiceRow]", as_json: bool) -> None:
+def _show(rows: "list[ServiceStatus]", as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps([row.model_dump() for row in rows], indent=1))
         return

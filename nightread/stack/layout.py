@@ -42,6 +42,11 @@ class Layout:
     @property
     def credentials_file(self) -> Path:
         """AWS shared credentials: `default` reads the archive, `admin` may do everything."""
+        return self.root / "aws-admin-credentials"
+
+    @property
+    def reader_credentials_file(self) -> Path:
+        """The profile `default` alone: all that the job and its workers are told of."""
         return self.root / "aws-credentials"
 
     @property

@@ -43,19 +43,32 @@ class Credentials:
         return f"Credentials({self.access_key})"
 
 
-def make_credentials(path: Path) -> None:
-    """Generate both identities, once, as an AWS shared credentials file of mode 0600."""
+def make_credentials(path: Path, reader: Path | None = None) -> None:
+    """Generate both identities, once, as AWS shared credentials files of mode 0600.
+
+    `path` holds both; `reader` only the one that may read the archive, so that whoever takes
+    over a worker finds no more.
+    """
     if path.exists():
         return
-    profiles = configparser.ConfigParser(default_section="none")
-    for name in ACTIONS:
-        profiles[name] = {
+    profiles = {
+        name: {
             "aws_access_key_id": "AK" + secrets.token_hex(8).upper(),
             "aws_secret_access_key": secrets.token_hex(20),
         }
+        for name in ACTIONS
+    }
+    if reader is not None:
+        write_private(reader, _ini({READER: profiles[READER]}))
+    write_private(path, _ini(profiles))
+
+
+def _ini(profiles: dict[str, dict[str, str]]) -> str:
+    parser = configparser.ConfigParser(default_section="none")
+    parser.read_dict(profiles)
     text = io.StringIO()
-    profiles.write(text)
-    write_private(path, text.getvalue())
+    parser.write(text)
+    return text.getvalue()
 
 
 def read_credentials(path: Path, profile: str) -> Credentials:

@@ -2,27 +2,13 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
-
+from nightread.shapes import ServiceStatus
 from nightread.stack import state
 from nightread.stack.layout import Layout
 from nightread.stack.process import alive, identify
 from nightread.stack.proofs import NOT_PROVEN, PROOFS, sentence
 from nightread.stack.state import SERVICES, ServiceState, StackState
-
-
-class ServiceRow(BaseModel):
-    """One line of `nightread stack status --json`."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    service: str
-    state: Literal["running", "failed", "stopped"]
-    url: str | None
-    pid: int | None
-    proof: str  # what it has just done; or what is wrong with it
 
 
 def _fault(told: ServiceState, stack: StackState) -> str | None:
@@ -40,34 +26,34 @@ def _fault(told: ServiceState, stack: StackState) -> str | None:
     return None
 
 
-def _row(told: ServiceState, stack: StackState, layout: Layout) -> ServiceRow:
+def _row(told: ServiceState, stack: StackState, layout: Layout) -> ServiceStatus:
     pid = told.process.pid if told.process else None
     if stack.stopped:
-        return ServiceRow(service=told.service, state="stopped", url=None, pid=None, proof="")
+        return ServiceStatus(service=told.service, state="stopped", url=None, pid=None, proof="")
     fault = _fault(told, stack)
     if fault is None:
         try:
             proof = PROOFS[told.service](told, layout)
-            return ServiceRow(
+            return ServiceStatus(
                 service=told.service, state="running", url=told.url, pid=pid, proof=proof
             )
         except NOT_PROVEN as error:
             fault = f"process {pid} is alive, but its proof failed: {sentence(error)}"
-    return ServiceRow(
+    return ServiceStatus(
         service=told.service, state="failed", url=told.url or None, pid=pid, proof=fault
     )
 
 
-def status(layout: Layout) -> list[ServiceRow]:
+def status(layout: Layout) -> list[ServiceStatus]:
     """One row a service; proofs run side by side, each within its own time limit."""
     stack = state.read(layout.state)
     if stack is None:
         return [
-            ServiceRow(service=name, state="stopped", url=None, pid=None, proof="")
+            ServiceStatus(service=name, state="stopped", url=None, pid=None, proof="")
             for name in SERVICES
         ]
 
-    def rows() -> Iterator[ServiceRow]:
+    def rows() -> Iterator[ServiceStatus]:
         with ThreadPoolExecutor(len(SERVICES)) as pool:
             services = [stack.services[name] for name in SERVICES]
             yield from pool.map(lambda told: _row(told, stack, layout), services)

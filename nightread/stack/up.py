@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from db import migrate
 from nightread.errors import Refused, ServiceError
 from nightread.settings import Settings
+from nightread.shapes import ServiceStatus
 from nightread.stack import logins, postgres, seaweedfs, state, triton, triton_env
 from nightread.stack.down import alone, clean_up, reaped, running, take_down
 from nightread.stack.files import PRIVATE, last_line, write_private
@@ -25,7 +26,7 @@ from nightread.stack.plan import Plan
 from nightread.stack.process import base_env
 from nightread.stack.proofs import NOT_PROVEN, PROOFS, make_buckets, sentence
 from nightread.stack.state import SERVICES, ServiceState
-from nightread.stack.status import ServiceRow, status
+from nightread.stack.status import status
 from nightread.stack.wait import until
 from triton_repo import release
 
@@ -54,7 +55,7 @@ def _plan(layout: Layout, settings: Settings) -> Plan:
 def _make_secrets(layout: Layout) -> None:
     """Generate every credential, once."""
     postgres.make_logins(layout.passfile)
-    seaweedfs.make_credentials(layout.credentials_file)
+    seaweedfs.make_credentials(layout.credentials_file, layout.reader_credentials_file)
     if not layout.pseudonym_key_file.exists():
         write_private(layout.pseudonym_key_file, secrets.token_bytes(KEY_BYTES))
 
@@ -164,7 +165,7 @@ def _write_settings(layout: Layout) -> None:
         ),
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
-        "s3_credentials_file": str(layout.credentials_file),
+        "s3_credentials_file": str(layout.reader_credentials_file),
         "triton_url": url[triton.SERVICE],
         "releases_dir": str(plan.release.parent),
         "release": plan.release.name,
@@ -176,7 +177,7 @@ def _write_settings(layout: Layout) -> None:
     write_private(layout.settings_file, "# Written by `nightread stack up`.\n" + "".join(lines))
 
 
-def up(layout: Layout, settings: Settings, tell: Tell) -> list[ServiceRow]:
+def up(layout: Layout, settings: Settings, tell: Tell) -> list[ServiceStatus]:
     """Start the stack and prove every service; a stack that runs is only proven.
 
     Raises ServiceError, after everything was taken down, when one service can't be proven;

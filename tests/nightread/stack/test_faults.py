@@ -16,11 +16,12 @@ import pytest
 
 from nightread.errors import Refused, ServiceError
 from nightread.settings import Settings, load_settings
+from nightread.shapes import ServiceStatus
 from nightread.stack.down import down
 from nightread.stack.layout import Layout
 from nightread.stack.proofs import s3_client
 from nightread.stack.seaweedfs import read_credentials
-from nightread.stack.status import ServiceRow, status
+from nightread.stack.status import status
 from nightread.stack.up import up
 from nightread.stack.wait import until
 from tests.nightread.stack.world import footprint, named, supervisor
@@ -33,7 +34,7 @@ def layout(tmp_path: Path) -> Iterator[Layout]:
     down(layout)
 
 
-def by_name(layout: Layout) -> dict[str, ServiceRow]:
+def by_name(layout: Layout) -> dict[str, ServiceStatus]:
     return {row.service: row for row in status(layout)}
 
 

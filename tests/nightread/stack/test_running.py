@@ -14,10 +14,12 @@ from typer.testing import CliRunner
 from nightread.cli.stack import app
 from nightread.errors import LockedError, ServiceError
 from nightread.settings import Settings, load_settings
+from nightread.shapes import ServiceStatus
+from nightread.stack import seaweedfs
 from nightread.stack.down import alone, down
 from nightread.stack.layout import Layout
 from nightread.stack.state import read
-from nightread.stack.status import ServiceRow, status
+from nightread.stack.status import status
 from nightread.stack.up import set_up_postgres, up
 
 
@@ -45,7 +47,7 @@ def processes(layout: Layout) -> list[psutil.Process]:
 
 def test_status_has_proven_every_service(running: Layout) -> None:
     result = CliRunner().invoke(app, ["status", "--json", "--dir", str(running.root)])
-    rows = [ServiceRow.model_validate(row) for row in json.loads(result.stdout)]
+    rows = [ServiceStatus.model_validate(row) for row in json.loads(result.stdout)]
     assert result.exit_code == 0
     assert {row.service: row.state for row in rows} == {
         "seaweedfs": "running",
@@ -53,6 +55,15 @@ def test_status_has_proven_every_service(running: Layout) -> None:
         "triton": "running",
     }
     assert all(row.proof and row.url and psutil.pid_exists(row.pid or 0) for row in rows)
+
+
+def test_the_job_is_told_of_the_reader_alone(running: Layout) -> None:
+    settings = load_settings(running.settings_file)
+    assert settings.s3_credentials_file == running.reader_credentials_file
+    admin = seaweedfs.read_credentials(running.credentials_file, seaweedfs.ADMIN)
+    text = running.reader_credentials_file.read_text()
+    assert admin.secret_key not in text
+    assert admin.access_key not in text
 
 
 def test_a_second_up_says_so_and_starts_nothing(running: Layout) -> None:
