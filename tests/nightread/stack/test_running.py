@@ -120,7 +120,7 @@ def test_the_settings_file_is_what_other_commands_read(running: Layout) -> None:
     assert settings.release == "small"
     assert settings.pseudonym_key_file is not None
     assert len(settings.pseudonym_key_file.read_bytes()) == 32
-    assert settings.s3_credentials_file == running.credentials_file
+    assert settings.s3_credentials_file == running.reader_credentials_file
     who = {}
     for url in (settings.need("database_url"), settings.need("migration_database_url")):
         engine = create_engine(url)
