@@ -40,7 +40,7 @@ def test_a_file_that_triton_would_load_and_nobody_measured_is_refused(release: R
 def test_a_manifest_with_an_unknown_field_is_refused(release: Release) -> None:
     path = release.folder / "manifest.json"
     path.write_text(path.read_text().replace('"name"', '"mane"', 1))
-    with pytest.raises(ReleaseError, match="mane|name"):
+    with pytest.raises(ReleaseError, match=r"mane|name"):
         load(release.folder)
 
 

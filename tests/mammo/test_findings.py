@@ -1,0 +1,89 @@
+"""From boxes in the tensor to findings in the image, and from probabilities to a score."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mammo.findings import RawView, locate, of_view
+from mammo.geometry import Geometry
+from mammo.scoring import Calibration, Scale, highest
+
+IDENTITY = Calibration(0.0, 1.0, 0.0)
+SCALE = Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4)
+GEOMETRY = Geometry(
+    left=100, top=50, width=400, scale=0.5, mirrored=True, quarter_turns=0, native_shape=(900, 700)
+)
+BREAST = (0.0, 0.0, 200.0, 300.0)
+
+
+def raw(*rows: tuple[float, float, float, float, float]) -> RawView:
+    table = np.zeros((4, 5), np.float32)
+    table[: len(rows)] = np.reshape(rows, (-1, 5))
+    return RawView(
+        len(rows), table[:, :4], table[:, 4], np.array([1, 0, 0, 0], np.int32), table[:, 4]
+    )
+
+
+def found(view: RawView, threshold: float = 0.1):
+    return of_view(view, GEOMETRY, BREAST, "MLO", IDENTITY, SCALE, threshold)
+
+
+def test_a_box_comes_back_in_native_pixels_of_the_unmirrored_image() -> None:
+    (finding,) = found(raw((10, 20, 30, 60, 0.75))).findings
+    # By hand: /0.5 is (20, 40, 60, 120); mirrored in 400 is (340, 40, 380, 120); + corner.
+    assert finding.box == (440, 90, 480, 170)
+    assert (finding.kind, finding.score) == ("calcification", 8)
+    assert finding.probability == pytest.approx(0.75, abs=1e-6)
+
+
+def test_a_box_beyond_the_image_is_cut_at_its_edge() -> None:
+    (finding,) = found(raw((-400, -200, 30, 60, 0.7))).findings
+    assert finding.box == (440, 0, 700, 170)
+
+
+def test_a_doubtful_box_is_not_reported_but_counts_for_the_view() -> None:
+    view = found(raw((10, 20, 30, 60, 0.05)))
+    assert view.findings == ()
+    assert view.probability == pytest.approx(0.05, abs=1e-6)
+
+
+def test_a_view_without_boxes_has_probability_zero() -> None:
+    assert found(raw()).probability == 0.0
+    assert highest([]) == 0.0
+
+
+def test_rows_beyond_the_count_are_never_read() -> None:
+    whole = raw((10, 20, 30, 60, 0.7), (50, 60, 90, 90, 0.99))
+    one = RawView(1, whole.boxes, whole.detection, whole.kind, whole.malignancy)
+    assert len(found(one).findings) == 1
+    assert found(one).probability < 0.8
+
+
+@pytest.mark.parametrize(
+    ("box", "view", "words"),
+    [
+        ((0, 0, 20, 20), "MLO", "posterior third, upper half"),
+        ((90, 250, 110, 290), "MLO", "middle third, lower half"),
+        ((180, 10, 200, 30), "CC", "anterior third, lateral half"),
+        ((0, 200, 20, 220), "CC", "posterior third, medial half"),
+    ],
+)
+def test_the_place_is_said_in_words(box, view: str, words: str) -> None:
+    assert locate(np.array(box, float), BREAST, view) == words
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_higher_probability_never_has_a_lower_score(a: float, b: float) -> None:
+    low, high = sorted((a, b))
+    assert 1 <= SCALE.score(low) <= SCALE.score(high) <= 10
+
+
+def test_the_calibration_is_the_formula() -> None:
+    p = Calibration(-1.0, 2.0, 0.5).probability(np.array([0.5]), np.array([np.e / (1 + np.e)]))
+    assert p[0] == pytest.approx(1 / (1 + np.exp(0.5)))
+
+
+def test_scores_of_exactly_zero_and_one_stay_finite() -> None:
+    p = Calibration(0, 1, 1).probability(np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    assert np.isfinite(p).all()
