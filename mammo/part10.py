@@ -1,11 +1,13 @@
 """A DICOM file up to its pixel data: header, transfer syntax, and where the pixels lie."""
 
+import contextlib
 import struct
 import warnings
 import zlib
 from io import BytesIO
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import imagecodecs
 from pydicom import Dataset, dcmread
 from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag
@@ -19,7 +21,10 @@ PIXEL_DATA = b"\xe0\x7f\x10\x00"
 LONG_VRS = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"UC", b"UN", b"UR", b"UT")
 MAX_INFLATED = 260_000_000  # bytes: 120 megapixels of 16 bit, and a header
 MAX_RATIO = 200  # real mammograms deflate to a half or a third, an almost empty one to 1:100
+HEAD = 1 << 18  # bytes: more than any header seen
 FREE = 1 << 20  # bytes that any file may inflate to
+
+_codecs: Any = imagecodecs  # its stubs leave out that buffers may be memoryviews
 
 
 class Part10(NamedTuple):
@@ -45,25 +50,25 @@ def read(data: bytes | memoryview) -> Part10:
     plain = _inflate(memoryview(data)[begin:]) if syntax == DEFLATED else data
     source = BytesIO(plain)
     header = _parse(source, deflated=syntax == DEFLATED)
-    at = source.tell()
-    rest = memoryview(plain)[at:]  # getbuffer() would copy
+    rest = memoryview(plain)[source.tell() :]  # getbuffer() would copy
     little = syntax != BIG_ENDIAN and header.original_encoding[1] is not False
-    tag = PIXEL_DATA if little else b"\x7f\xe0\x00\x10"
-    if bytes(rest[:4]) != tag:
+    vr, length, begin = _element(rest, little_endian=little)
+    return Part10(header, syntax, little, vr, rest[begin:], length)
+
+
+def _element(rest: memoryview, *, little_endian: bool) -> tuple[bytes, int | None, int]:
+    """VR, length and where the value begins, of the Pixel Data that `rest` begins with."""
+    if bytes(rest[:4]) != (PIXEL_DATA if little_endian else b"\x7f\xe0\x00\x10"):
         raise PixelError(Reason.PIXEL_DATA_MISSING, "the file ends without pixel data")
-    order = "<" if little else ">"
-    try:
-        vr = bytes(rest[4:6])
-        if vr in LONG_VRS:
-            (length,) = struct.unpack_from(order + "I", rest, 8)
-            value = rest[12:]
-        else:
-            vr = b""
-            (length,) = struct.unpack_from(order + "I", rest, 4)
-            value = rest[8:]
-    except struct.error:
-        raise PixelError(Reason.TRUNCATED, "the file ends where the pixel data begin") from None
-    return Part10(header, syntax, little, vr, value, None if length == 0xFFFFFFFF else length)
+    vr = bytes(rest[4:6])
+    if vr not in LONG_VRS:  # implicit: no VR, and a length that is even is no VR either
+        vr = b""
+    begin = 12 if vr else 8
+    if len(rest) < begin:
+        raise PixelError(Reason.TRUNCATED, "the file ends where the pixel data begin")
+    order = "<I" if little_endian else ">I"
+    (length,) = struct.unpack_from(order, rest, begin - 4)
+    return vr, None if length == 0xFFFFFFFF else length, begin
 
 
 def _meta(data: memoryview) -> tuple[str | None, int]:
@@ -85,18 +90,44 @@ def _meta(data: memoryview) -> tuple[str | None, int]:
     return syntax, at
 
 
+def _size(piece: bytes) -> int | None:
+    """How long a data set is, by the length of its pixel data; None if that is further on."""
+    source = BytesIO(piece)
+    try:
+        _parse(source, deflated=True)
+        at = source.tell()
+        _, length, begin = _element(memoryview(piece)[at:], little_endian=True)
+    except PixelError:
+        return None
+    return None if length is None else at + begin + length
+
+
 def _inflate(stream: memoryview) -> bytes:
+    """The whole data set, never more than the bound.
+
+    libdeflate is twice as fast as zlib but has to know the size: a first piece, by zlib, holds
+    the header, and with it the length of the pixel data that mostly end the file.
+    """
     bound = min(MAX_INFLATED, MAX_RATIO * len(stream) + FREE)
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        inflated = inflater.decompress(stream, bound)
+        inflated = inflater.decompress(stream, min(HEAD, bound))
+        if not inflater.eof:
+            size = _size(inflated)
+            if size and size <= bound:
+                with contextlib.suppress(imagecodecs.DeflateError):  # zlib finds out why
+                    whole: bytes = _codecs.deflate_decode(stream, raw=True, out=size)
+                    if len(whole) == size:
+                        return whole
+            rest = inflater.decompress(inflater.unconsumed_tail, bound - len(inflated) + 1)
+            inflated += rest
     except zlib.error:
         raise PixelError(Reason.HEADER_UNREADABLE, "the deflated data set is damaged") from None
-    if inflater.eof:
-        return inflated
-    if len(inflated) >= bound:
+    if len(inflated) > bound:
         raise PixelError(Reason.TOO_LARGE, "the deflated data set inflates beyond its bound")
-    raise PixelError(Reason.TRUNCATED, "the deflated data set does not end")
+    if not inflater.eof:
+        raise PixelError(Reason.TRUNCATED, "the deflated data set does not end")
+    return inflated
 
 
 def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:

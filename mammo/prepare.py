@@ -47,6 +47,7 @@ class Prepared:
 
     tensor: NDArray[np.uint8]  # (1, height, width), 0 air, chest wall on the left
     geometry: Geometry
+    content: tuple[int, int]  # rows and columns of the tensor that hold image; the rest is zero
     breast_box: Box  # native pixels of the stored image, without margin
     share: float  # of the image that is breast
     side: Side  # of the (turned) image, where the chest wall was taken to be
@@ -118,10 +119,11 @@ def _prepare(
             quarter_turns=turns,
             native_shape=(gray.shape[0], gray.shape[1]),
         )
-        tensor = _resample(upright, crop, halvings, geometry, params)
+        tensor, content = _resample(upright, crop, halvings, geometry, params)
     return Prepared(
         tensor=tensor,
         geometry=geometry,
+        content=content,
         breast_box=_stored(found.box, geometry),
         share=found.share,
         side=side,
@@ -213,7 +215,7 @@ def _crop(box: Box, shape: tuple[int, ...], params: Preparation) -> tuple[Box, i
 
 def _resample(
     upright: Gray, crop: Box, halvings: int, geometry: Geometry, params: Preparation
-) -> NDArray[np.uint8]:
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """Exact 2 x 2 means, then linear at the geometry's own scale: no rounding of the size."""
     part = upright[crop.y0 : crop.y1, crop.x0 : crop.x1]
     for _ in range(halvings):
@@ -237,7 +239,7 @@ def _resample(
     )
     tensor = np.zeros((1, params.height, params.width), np.uint8)
     tensor[0, : size[1], : size[0]] = scaled
-    return tensor
+    return tensor, (size[1], size[0])
 
 
 def _stored(box: Box, geometry: Geometry) -> Box:

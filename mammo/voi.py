@@ -6,8 +6,10 @@ Sources: PS3.3 C.7.6.3.1.2 (polarity), C.7.5.1.1.2 (padding), C.11.1 (modality),
 """
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from itertools import chain, repeat
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,12 +18,13 @@ from pydicom import Dataset
 
 from mammo.codes import Flag
 from mammo.decode import Stored
+from mammo.lenient import items, numbers, texts
+from mammo.lut import Values, read_lut
 
 Choice = Literal["lut", "window", "none"]
-Values = NDArray[np.float64]
 
 PREFERRED = ("NORMAL", "DEFAULT", "STANDARD")  # explanations that name the usual rendering
-SAMPLE = 4  # every fourth row and column is enough for a median
+SAMPLE = 8  # every eighth row and column is enough for a median
 PADDING_SPAN = 32  # displayed grays: a range that is wider to the eye covers tissue
 PADDING_LIMIT = 0.98  # share of an image that padding can fill and leave something to see
 
@@ -66,13 +69,11 @@ def _choose(header: Dataset, pixels: Stored) -> Voi:
     padded, flags = _padding(header, stored, pixels)
     values = _modality(header, stored)
     choice: Choice = "lut"
-    offered = _luts(header, values)
-    if not offered:
-        choice, offered = "window", _windows(header, values)
-    if not offered:
-        choice = "none"
-        offered = [_used_range(values, stored, padded, pixels)]
-    chosen = next((o for o in offered if o.explanation.upper() in PREFERRED), offered[0])
+    chosen = next(_luts(header, values), None)
+    if chosen is None:
+        choice, chosen = "window", next(_windows(header, values), None)
+    if chosen is None:
+        choice, chosen = "none", _used_range(values, stored, padded, pixels)
     gray = np.rint(chosen.output * 255).astype(np.uint8)
     if _inverted(header):
         gray = 255 - gray
@@ -85,34 +86,6 @@ def _choose(header: Dataset, pixels: Stored) -> Voi:
     table = np.zeros(1 << 16, np.uint8)
     table[stored & 0xFFFF] = gray
     return Voi(table, choice, chosen.explanation, flags + chosen.flags)
-
-
-def _read(header: Dataset, keyword: str) -> Any:
-    """A value, or None if it is missing, empty or not valid for its VR."""
-    try:
-        value = header.get(keyword)
-    except Exception:  # noqa: BLE001 -- on values that are not valid for their VR pydicom raises anything
-        return None
-    return None if isinstance(value, str | bytes) and not value else value
-
-
-def _numbers(header: Dataset, keyword: str) -> list[float]:
-    value = _read(header, keyword)
-    if value is None:
-        return []
-    try:
-        several = [value] if isinstance(value, str | float | int) else list(value)
-        return [float(v) for v in several]
-    except (TypeError, ValueError):
-        return []
-
-
-def _texts(header: Dataset, keyword: str) -> list[str]:
-    value = _read(header, keyword)
-    if value is None:
-        return []
-    several = [value] if isinstance(value, str) else list(value)
-    return [str(v).strip() for v in several]
 
 
 def _domain(header: Dataset, *, signed: bool) -> NDArray[np.int64]:
@@ -130,10 +103,10 @@ def _padding(
     tissue by mistake and is ignored. Outside the range of all other values it does no harm.
     """
     nothing = np.zeros(len(stored), np.bool_)
-    value = _numbers(header, "PixelPaddingValue")[:1]
+    value = numbers(header, "PixelPaddingValue")[:1]
     if not value:
         return nothing, ()
-    limits = [*value, *_numbers(header, "PixelPaddingRangeLimit")[:1]]
+    limits = [*value, *numbers(header, "PixelPaddingRangeLimit")[:1]]
     if not np.isfinite(limits).all():
         return nothing, ()
     wrap = 1 << 16  # a wrong VR delivers a signed value as unsigned, and the other way round
@@ -156,70 +129,27 @@ def _padding(
 
 def _modality(header: Dataset, stored: NDArray[np.int64]) -> Values:
     """Modality LUT or rescale; by default the stored values themselves."""
-    for item in _items(header, "ModalityLUTSequence"):
-        lut = _lut(item, stored.astype(np.float64), header)
+    for item in items(header, "ModalityLUTSequence"):
+        lut = read_lut(item, stored.astype(np.float64), header)
         if lut is not None:
             return lut.entries[lut.where].astype(np.float64)
-    slope = _numbers(header, "RescaleSlope")[:1] or [1.0]
-    intercept = _numbers(header, "RescaleIntercept")[:1] or [0.0]
+    slope = numbers(header, "RescaleSlope")[:1] or [1.0]
+    intercept = numbers(header, "RescaleIntercept")[:1] or [0.0]
     if not np.isfinite([*slope, *intercept]).all() or slope[0] == 0:
         slope, intercept = [1.0], [0.0]
     return stored.astype(np.float64) * slope[0] + intercept[0]
 
 
-def _items(header: Dataset, keyword: str) -> list[Dataset]:
-    value = _read(header, keyword)
-    try:
-        return [item for item in value or () if isinstance(item, Dataset)]
-    except Exception:  # noqa: BLE001 -- a broken item
-        return []
+def _unusual(explanation: str) -> bool:
+    """Sorts the usual rendering to the front, and leaves the order as it is otherwise."""
+    return explanation.upper() not in PREFERRED
 
 
-class Lut(NamedTuple):
-    """A LUT that could be read."""
-
-    entries: NDArray[np.uint16]
-    where: NDArray[np.int64]  # into entries, for each input
-    bits: int  # of an entry, as described
-    short: bool
-
-
-def _lut(item: Dataset, inputs: Values, header: Dataset) -> Lut | None:
-    """LUT Descriptor and LUT Data (PS3.3 C.11.1.1.1, C.11.2.1.1); None if unusable."""
-    descriptor = _words(item, "LUTDescriptor", header)
-    entries = _words(item, "LUTData", header)
-    if len(descriptor) != 3 or not len(entries):
-        return None
-    count, first, bits = (int(v) for v in descriptor)
-    count = count or 1 << 16
-    if first >= 1 << 15 and inputs.min() < 0:  # a signed first value that came as unsigned
-        first -= 1 << 16
-    if len(entries) < count <= 2 * len(entries) and bits <= 8:
-        entries = entries.astype("<u2").view(np.uint8).astype(np.uint16)  # two in a word
-    short = len(entries) < count
-    entries = entries[:count]
-    index = np.clip(np.rint(inputs).astype(np.int64) - first, 0, len(entries) - 1)
-    return Lut(entries, index, bits, short)
-
-
-def _words(item: Dataset, keyword: str, header: Dataset) -> NDArray[np.uint16]:
-    """A US, SS or OW element, or bytes of unknown VR, as unsigned words."""
-    value = _read(item, keyword)
-    if value is None:
-        return np.zeros(0, np.uint16)
-    if isinstance(value, bytes | bytearray):
-        order = ">u2" if header.original_encoding[1] is False else "<u2"
-        return np.frombuffer(value + b"\0" * (len(value) % 2), order).astype(np.uint16)
-    try:
-        return (np.atleast_1d(np.asarray(value, np.int64)) & 0xFFFF).astype(np.uint16)
-    except (TypeError, ValueError, OverflowError):
-        return np.zeros(0, np.uint16)
-
-
-def _luts(header: Dataset, values: Values) -> list[Alternative]:
-    offered = []
-    for item in _items(header, "VOILUTSequence"):
-        lut = _lut(item, values, header)
+def _luts(header: Dataset, values: Values) -> Iterator[Alternative]:
+    """The LUTs that can be used, the one to prefer first; each is read when asked for."""
+    named = [(" ".join(texts(i, "LUTExplanation")), i) for i in items(header, "VOILUTSequence")]
+    for explanation, item in sorted(named, key=lambda pair: _unusual(pair[0])):
+        lut = read_lut(item, values, header)
         if lut is None:
             continue
         flags = [Flag.W_LUT_SHORT] if lut.short else []
@@ -227,29 +157,24 @@ def _luts(header: Dataset, values: Values) -> list[Alternative]:
         if most > top:  # deeper than it says: the depth that holds its values
             top = (1 << most.bit_length()) - 1
             flags.append(Flag.W_LUT_BITS)
-        elif most < top / 4 and most > 0:  # shallower than it says
+        elif 0 < most < top / 4:  # shallower than it says
             top = most
             flags.append(Flag.W_LUT_BITS)
-        explanation = " ".join(_texts(item, "LUTExplanation"))
-        offered.append(Alternative(lut.entries[lut.where] / top, explanation, tuple(flags)))
-    return offered
+        yield Alternative(lut.entries[lut.where] / top, explanation, tuple(flags))
 
 
-def _windows(header: Dataset, values: Values) -> list[Alternative]:
-    function = " ".join(_texts(header, "VOILUTFunction")).upper() or "LINEAR"
+def _windows(header: Dataset, values: Values) -> Iterator[Alternative]:
+    """The windows that can be used, the one to prefer first."""
+    function = " ".join(texts(header, "VOILUTFunction")).upper() or "LINEAR"
     flags = () if function in FUNCTIONS else (Flag.W_VOI_FUNCTION_UNKNOWN,)
     shape, narrowest = FUNCTIONS.get(function, FUNCTIONS["LINEAR"])
-    explanations = _texts(header, "WindowCenterWidthExplanation")
-    pairs = zip(_numbers(header, "WindowCenter"), _numbers(header, "WindowWidth"), strict=False)
-    return [
-        Alternative(
-            shape(values, center, width),
-            explanations[nth] if nth < len(explanations) else "",
-            flags,
-        )
-        for nth, (center, width) in enumerate(pairs)
-        if np.isfinite([center, width]).all() and width > 0 and width >= narrowest
-    ]
+    named = chain(texts(header, "WindowCenterWidthExplanation"), repeat(""))
+    offered = zip(
+        named, numbers(header, "WindowCenter"), numbers(header, "WindowWidth"), strict=False
+    )
+    for explanation, center, width in sorted(offered, key=lambda offer: _unusual(offer[0])):
+        if np.isfinite([center, width]).all() and width > 0 and width >= narrowest:
+            yield Alternative(shape(values, center, width), explanation, flags)
 
 
 def linear(x: Values, center: float, width: float) -> Values:
@@ -295,9 +220,9 @@ def _used_range(
 
 
 def _inverted(header: Dataset) -> bool:
-    return _texts(header, "PhotometricInterpretation")[:1] == ["MONOCHROME1"]
+    return texts(header, "PhotometricInterpretation")[:1] == ["MONOCHROME1"]
 
 
 def _polarity_conflict(header: Dataset) -> bool:
-    shape = " ".join(_texts(header, "PresentationLUTShape")).upper()
+    shape = " ".join(texts(header, "PresentationLUTShape")).upper()
     return shape in ("INVERSE", "IDENTITY") and (shape == "INVERSE") is not _inverted(header)
