@@ -1,16 +1,19 @@
 """Guarantee 1 for objects and instances: what was listed is read, or says why not."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from db import runs, worklist
 from db.index import IndexedInstance, ListedObject, ObjectOutcome, indexed, listed, listing_done
+from db.plan import pending
 from db.runs import Run
 from db.schema import Instance, Patient, StoredObject, Study
+from db.session import in_transaction
 from mammo.codes import NotScored, Reason, Verdict
 from mammo.facts import Identity
 from tests.db.archive import instance, planned, put, put_studies
@@ -254,3 +257,32 @@ def test_the_first_identity_of_a_pseudonym_stays(session: Session, run: Run) -> 
     put(session, run, {"a": [instance(1, 1, patient="p_1")]})
     put(session, run, {"b": [instance(2, 1, patient="p_1")]})
     assert session.scalar(select(func.count()).select_from(Patient)) == 1
+
+
+def test_two_runs_that_index_the_same_studies_at_once_agree(
+    engine: Engine, session: Session, run: Run
+) -> None:
+    """Each holds half of every study, and all of it a second time."""
+
+    def half(part: int) -> None:
+        for start in range(1, 21, 5):
+            in_transaction(
+                engine,
+                lambda s, start=start: put(
+                    s,
+                    run,
+                    {
+                        f"{part}/{study}/{number}": [instance(study, number)]
+                        for study in range(start, start + 5)
+                        for number in (1, 2 + part)
+                    },
+                ),
+            )
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(half, [0, 1]))
+    plans = pending(session, run.id, 100)
+    assert len(plans) == 20
+    for study in plans:
+        assert [used.key.split("/")[1] for used in study.instances] == ["0", "0", "1"]
+    assert {reason for _, reason in verdicts(session).values()} == {"OK", "DUPLICATE_INSTANCE"}
