@@ -30,6 +30,7 @@ RIM = 4  # thumbnail pixels: this far inside, a sharp outline has become tissue
 SHARP = 5.0  # how much brighter than at the outline it is there
 NOISE = 7.0  # gray levels above the background that are no skin yet
 FAINT = 0.35  # of the way from background to middle gray, if the whole image is dark
+DARK = 100  # gray: a background is darker, unless the image is inverted
 FLAT = 6  # gray levels that a background wavers
 WIDE = 0.15  # share of the image that a background fills at least
 BRIGHT = 190  # no background is that bright unless it is inverted
@@ -111,6 +112,12 @@ def _frame(part: Gray) -> tuple[int, int]:
     )
 
 
+def _histogram(gray: Gray) -> NDArray[np.float32]:
+    """Pixels of each gray, (256,); OpenCV counts eight times as fast as numpy."""
+    counts = cv2.calcHist([np.ascontiguousarray(gray)], [0], None, [256], [0, 256])
+    return np.asarray(counts, np.float32).ravel()
+
+
 def _breast(inner: Gray) -> Mask:
     """The breast in the field: brighter than the background and its scatter.
 
@@ -118,7 +125,7 @@ def _breast(inner: Gray) -> Mask:
     of anything brighter than black is as bright as skin already, and darker tissue further in is
     no background. Film scatters light, and there skin begins at a gray of its own.
     """
-    background = int(np.bincount(inner.ravel(), minlength=256)[:100].argmax())
+    background = int(_histogram(inner)[:DARK].argmax())
     middle, _ = cv2.threshold(inner, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     faint = background + FAINT * (middle - background)
     skin = min(max(SKIN + FOG * background, background + NOISE), faint)
@@ -126,7 +133,16 @@ def _breast(inner: Gray) -> Mask:
     edge, deeper = _rim(inner, widest, 0), _rim(inner, widest, RIM)
     if deeper > skin and deeper - background > SHARP * (edge - background):
         return widest
-    return _component(inner > skin)
+    found = _component(inner > skin)
+    if not _at_an_edge(found):  # what was found is gland, and the fat around it is dim
+        wider = _component(inner > min(background + NOISE, skin))
+        return wider if _at_an_edge(wider) else found
+    return found
+
+
+def _at_an_edge(mask: Mask) -> bool:
+    """Whether it reaches the left or the right of the field, as a breast does."""
+    return bool(mask[:, :RIM].any() or mask[:, -RIM:].any())
 
 
 def _rim(inner: Gray, mask: Mask, depth: int) -> float:
@@ -172,8 +188,7 @@ def _side(mask: Mask) -> tuple[Side, bool]:
 
 def _inverted(small: Gray) -> bool:
     """Whether the background, the widest flat gray, is bright and brighter than the rest."""
-    counts = np.bincount(small.ravel(), minlength=256)
-    near = np.convolve(counts, np.ones(2 * FLAT + 1, np.int64), "same")
+    near = np.convolve(_histogram(small), np.ones(2 * FLAT + 1), "same")
     background = int(near.argmax())
     rest = small[np.abs(small.astype(np.int16) - background) > FLAT]
     wide = near[background] >= WIDE * small.size

@@ -48,13 +48,17 @@ def disturbed(kind: str) -> np.ndarray:
         gray[:12], gray[-20:], gray[:, -15:], gray[:, :6] = 255, 240, 250, 255
     if kind == "dim frame":
         gray[:5], gray[-4:], gray[:, -6:] = 70, 60, 90
+    if kind == "dim fat":  # the gland alone does not reach the chest wall
+        y, x = np.mgrid[:1000, :760]
+        gland = np.hypot(x - 230, y - 500) < 130
+        gray = np.where(gland, 200, np.where(gray > 0, 15, 0)).astype(np.uint8)
     if kind == "band":
         gray[:, -90:] = 245
     return gray
 
 
 @pytest.mark.parametrize(
-    "kind", ["nothing", "fog", "letters", "label", "tape", "frame", "dim frame", "band"]
+    "kind", ["nothing", "fog", "letters", "label", "tape", "frame", "dim frame", "dim fat", "band"]
 )
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_the_breast_survives_what_archives_do(kind: str, mirrored: bool, truth: np.ndarray) -> None:
