@@ -31,6 +31,7 @@ SHARP = 5.0  # how much brighter than at the outline it is there
 NOISE = 7.0  # gray levels above the background that are no skin yet
 FAINT = 0.35  # of the way from background to middle gray, if the whole image is dark
 DARK = 100  # gray: a background is darker, unless the image is inverted
+PEAK = 0.25  # of the highest peak
 FLAT = 6  # gray levels that a background wavers
 WIDE = 0.15  # share of the image that a background fills at least
 BRIGHT = 190  # no background is that bright unless it is inverted
@@ -118,6 +119,14 @@ def _histogram(gray: Gray) -> NDArray[np.float32]:
     return np.asarray(counts, np.float32).ravel()
 
 
+def _background(inner: Gray) -> int:
+    """The darkest peak of the histogram that is no ripple: a fatty breast can have a higher one."""
+    counts = _histogram(inner)[:DARK]
+    around = cv2.dilate(counts, np.ones((2 * FLAT + 1, 1), np.uint8)).ravel()
+    peaks = np.flatnonzero((counts == around) & (counts >= PEAK * counts.max()))
+    return int(peaks[0])
+
+
 def _breast(inner: Gray) -> Mask:
     """The breast in the field: brighter than the background and its scatter.
 
@@ -125,7 +134,7 @@ def _breast(inner: Gray) -> Mask:
     of anything brighter than black is as bright as skin already, and darker tissue further in is
     no background. Film scatters light, and there skin begins at a gray of its own.
     """
-    background = int(_histogram(inner)[:DARK].argmax())
+    background = _background(inner)
     middle, _ = cv2.threshold(inner, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)
     faint = background + FAINT * (middle - background)
     skin = min(max(SKIN + FOG * background, background + NOISE), faint)
