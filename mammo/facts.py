@@ -32,11 +32,11 @@ class Marker(StrEnum):
 class Identity:
     """Whose image it is: PHI, cleaned of control characters, otherwise as in the header."""
 
-    patient_id: str = ""
-    issuer: str = ""
-    name: str = ""
-    birth_date: str = ""
-    sex: str = ""
+    patient_id: str = field(default="", repr=False)
+    issuer: str = field(default="", repr=False)
+    name: str = field(default="", repr=False)
+    birth_date: str = field(default="", repr=False)
+    sex: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

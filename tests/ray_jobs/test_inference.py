@@ -1,0 +1,97 @@
+"""The client: the answers are the graphs' own, and only what may pass is tried again."""
+
+import socket
+
+import numpy as np
+import pytest
+from tritonclient.utils import InferenceServerException
+
+from ray_jobs.faults import InferenceLost
+from ray_jobs.inference.client import TritonClient, TritonConfig, retryable
+from triton_repo import canary
+from triton_repo.contract import Sizes
+from triton_repo.graphs import Graphs
+from triton_repo.release import Canary, Release, load
+
+
+@pytest.fixture(scope="module")
+def release(stack) -> Release:
+    return load(stack.settings.releases_dir / stack.settings.release)
+
+
+@pytest.fixture(scope="module")
+def client(stack, release: Release):
+    opened = TritonClient(TritonConfig(stack.settings.triton_urls, None), release.manifest.sizes)
+    yield opened
+    opened.close()
+
+
+def views(sizes: Sizes, count: int) -> list[np.ndarray]:
+    """Pictures with something in them, none like the other."""
+    whole = canary.image(sizes)
+    return [np.roll(whole, 37 * n, axis=1) for n in range(count)]
+
+
+def test_the_ensemble_answers_what_its_graphs_answer(client, release: Release) -> None:
+    graphs = Graphs.of(release.models)
+    pictures = views(release.manifest.sizes, 4)
+    futures = [client.submit(picture) for picture in pictures]
+    for picture, future in zip(pictures, futures, strict=True):
+        mine, right = future.result(timeout=60), graphs(picture)
+        n = right.count
+        assert mine.count == n
+        assert np.abs(mine.boxes[:n] - right.boxes[:n]).max(initial=0) < 0.5
+        assert np.abs(mine.detection[:n] - right.detection[:n]).max(initial=0) < 1e-3
+        assert np.abs(mine.malignancy[:n] - right.malignancy[:n]).max(initial=0) < 1e-3
+        assert (mine.kind[:n] == right.kind[:n]).all()
+
+
+def test_the_right_server_proves_itself(client, release: Release) -> None:
+    client.prove(release)
+
+
+def test_a_server_of_another_release_is_refused(client, release: Release) -> None:
+    right = release.manifest.canary
+    other = Canary(
+        count=right.count,
+        boxes=right.boxes,
+        detection=[p / 2 for p in right.detection],
+        malignancy=right.malignancy,
+    )
+    manifest = release.manifest.model_copy(update={"canary": other, "name": "other"})
+    with pytest.raises(InferenceLost, match="does not serve release other"):
+        client.prove(Release(release.folder, manifest, release.digest))
+
+
+def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{taken.getsockname()[1]}"
+        sizes = Sizes(64, 40, 4)
+        alone = TritonClient(TritonConfig((url,), None), sizes)
+        with pytest.raises(InferenceLost, match="NIGHTREAD_TRITON_URL"):
+            alone.submit(canary.image(sizes)).result(timeout=60)
+        alone.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "again"),
+    [
+        ("UNAVAILABLE", "failed to connect to all addresses", True),
+        ("UNAVAILABLE", "Stream removed (Socket closed)", True),
+        ("UNAVAILABLE", "Exceeds maximum queue size", True),
+        ("UNAVAILABLE", "This protocol is restricted", False),
+        ("UNAVAILABLE", "Tls handshake failed", False),
+        ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
+        ("NOT_FOUND", "Request for unknown model: 'x' has no available versions", True),
+        ("NOT_FOUND", "Request for unknown model: 'x' is not found", True),
+        ("NOT_FOUND", "Unable to find shared memory region", False),
+        ("INTERNAL", "Stub process 'm_0_0' is not healthy.", True),
+        ("INTERNAL", "Failed to increase the shared memory pool size", True),
+        ("INTERNAL", "Failed to process the request(s)", False),
+        ("INVALID_ARGUMENT", "unexpected shape for input 'image'", False),
+        ("RESOURCE_EXHAUSTED", "CLIENT: Sent message larger than max", False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(status: str, text: str, *, again: bool) -> None:
+    assert retryable(InferenceServerException(text, status=f"StatusCode.{status}")) is again
