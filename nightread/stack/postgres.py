@@ -25,9 +25,6 @@ STOP = signal.SIGINT  # "fast": SIGTERM would wait for every open client for eve
 
 LAPTOP = {
     "listen_addresses": HOST,
-    # A failing statement would put its values, names of patients too, into the server's log.
-    "log_min_error_statement": "panic",
-    "log_parameter_max_length_on_error": "0",
     "unix_socket_directories": "",  # a socket's path is limited to 107 bytes
     "max_connections": "60",
     "shared_buffers": "64MB",
