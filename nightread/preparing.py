@@ -94,6 +94,15 @@ def write_picture(view: View, boxes: Path | None, out: Path) -> None:
 
     found = read(boxes, view.facts.sop_instance_uid) if boxes else []
     native = voi.choose(view.decoded.header, view.decoded.pixels).apply(view.decoded.pixels)
-    title = f"{view.facts.laterality or '?'} {view.facts.view or '?'}"
-    drawn = picture.sheet(native, view.prepared, [(b.corners, b.caption) for b in found], title)
-    cv2.imwrite(str(out), drawn)
+    facts, geometry = view.facts, view.prepared.geometry
+    flags = [*map(str, view.prepared.reviews), *map(str, view.prepared.flags)]
+    caption = [
+        f"{facts.laterality or '?'} {facts.view or '?'}, {facts.rows} x {facts.columns}, "
+        f"{view.prepared.voi or 'gray'} {view.prepared.voi_explanation}".rstrip(),
+        f"scale {geometry.scale:.3f}{', mirrored' if geometry.mirrored else ''}"
+        + (f"; {' '.join(flags)}" if flags else ""),
+    ]
+    marks = [picture.Mark(*box.corners, box.caption) for box in found]
+    drawn = picture.side_by_side(view.prepared, native, marks, caption)
+    if not cv2.imwrite(str(out), drawn):
+        raise Refused(f"{out} could not be written: check that its folder is there.")
