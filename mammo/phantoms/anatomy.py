@@ -35,11 +35,12 @@ class Tissue:
     coarse: float  # mm, size of the gland's islands
     soft: float  # how softly gland passes into fat
     strands: float  # grey of ligaments and ducts
+    holes: float  # depth of fat lobules within the gland, share of its grey
     beta: float  # exponent of the texture's power spectrum
     grain: float  # standard deviation of that texture, grey
 
 
-_MESHES = ((20.0, 0.17, 0.55), (11.0, 0.2, 0.6), (6.0, 0.24, 0.45))  # mm, width, weight
+_MESHES = ((20.0, 0.17, 0.55), (11.0, 0.2, 0.6), (6.0, 0.27, 0.32))  # mm, width, weight
 _STEP = 0.5  # mm a sample of the sheets that are bent over the breast
 _BENT_ROWS, _BENT_COLUMNS = 640, 400
 _SHARES = MappingProxyType(
@@ -60,8 +61,9 @@ def draw_tissue(rng: np.random.Generator, density: Density) -> Tissue:
         gland=float(rng.uniform(0.26, 0.36)),
         fat=float(rng.uniform(0.2, 0.27)),
         coarse=float(rng.uniform(26, 48)),
-        soft=float(rng.uniform(0.45, 0.9)),
-        strands=float(rng.uniform(0.09, 0.16)),
+        soft=float(rng.uniform(0.5, 1.4)),
+        strands=float(rng.uniform(0.07, 0.15)),
+        holes=float(rng.uniform(0.04, 0.26)),
         beta=float(rng.uniform(2.8, 3.2)),
         grain=float(rng.uniform(0.035, 0.05)),
     )
@@ -193,9 +195,9 @@ def render(
 
     grey = (
         tissue.fat
-        + gland * np.float32(tissue.gland) * (0.55 + 0.22 * strands + 0.1 * lobes)
-        + np.float32(tissue.strands) * net * (0.6 + 0.9 * gland)
-        - np.float32(0.3 * tissue.gland) * holes
+        + gland * np.float32(tissue.gland) * (0.68 + 0.18 * strands + 0.14 * lobes)
+        + np.float32(tissue.strands) * net * (0.65 + 0.4 * gland)
+        - np.float32(tissue.holes * tissue.gland) * holes
         + 0.05 * _vessels(rng, outline, half, grain)
     )
     if outline.pectoral is not None:

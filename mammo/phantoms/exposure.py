@@ -30,7 +30,7 @@ def _film(grey: Field, rng: np.random.Generator) -> Field:
 
     Toe and shoulder flatten; the base never gets quite black, and is not quite even.
     """
-    slope, middle = 5.6, 0.5
+    slope, middle = 4.8, 0.43
     low = 1 / (1 + np.exp(slope * middle))
     high = 1 / (1 + np.exp(slope * (middle - 1.15)))
     curve = 1 / (1 + np.exp(np.float32(slope) * (np.float32(middle) - grey)))

@@ -19,6 +19,7 @@ Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last two exclusive
 
 WEAKEST, STRONGEST, MEDIAN = 3.0, 12.0, 6.0  # d'
 _SPREAD = 0.42  # of the logarithm of d'
+_BRIGHTEST = 1.0  # tissue grey that a lesion may reach: displays saturate above
 _TRIES = 150
 
 
@@ -65,20 +66,20 @@ def draw_strength(rng: np.random.Generator) -> float:
             return value
 
 
-def _draw(rng: np.random.Generator, view: Background, *, malignant: bool) -> _Seed:
+def _draw(rng: np.random.Generator, view: Background, *, malignant: bool, strength: float) -> _Seed:
     mass = rng.random() < 0.55
     morphology = Morphology(rng.choice((MASSES if mass else CLUSTERS)[malignant]))
-    median = 5.5 if mass else 5.0  # mm
+    median = 5.5 if mass else 3.6  # mm
     _, y0, x1, y1 = view.outline.box()
     half = 0.45 * min(y1 - y0, 1.5 * x1)
     return _Seed(
         morphology=morphology,
         malignant=malignant,
-        radius=float(np.clip(rng.lognormal(np.log(median), 0.38), 2.8, 14)),
+        radius=float(np.clip(rng.lognormal(np.log(median), 0.36), 0.5 * median, 2.4 * median)),
         depth=float(rng.uniform(0.18, 0.82) * view.outline.nipple[0]),
         lateral=float(rng.normal(0.12, 0.42) * half),
         superior=float(rng.normal(0.12, 0.36) * half),
-        strength=draw_strength(rng),
+        strength=strength,
     )
 
 
@@ -191,6 +192,12 @@ def signal(view: Background, lesion: Lesion) -> tuple[Field, int, int]:
     return as_field(shrunk), lesion.left // 2, lesion.top // 2
 
 
+def _peak(view: Background, lesion: Lesion) -> float:
+    """Tissue grey at the lesion's brightest: its contrast over the mean of its box."""
+    x0, y0, x1, y1 = (edge * view.resolution // Resolution.WORKING for edge in lesion.box)
+    return lesion.contrast + float(view.anatomy[y0 : y1 + 1, x0 : x1 + 1].mean())
+
+
 def _apart(
     spots: Sequence[tuple[float, float]], taken: Iterable[Sequence[tuple[float, float]]]
 ) -> bool:
@@ -216,19 +223,24 @@ def draw_lesions(
     shown: list[list[Lesion]] = [[] for _ in views]
     taken: list[list[tuple[float, float]]] = []
     for number, bad in enumerate(malignant, start=1):
+        strength = draw_strength(rng)  # once: what does not fit must not change the distribution
         for attempt in range(_TRIES):
-            seed = _draw(rng, views[0], malignant=bad)
+            seed = _draw(rng, views[0], malignant=bad, strength=strength)
             seed = replace(seed, radius=seed.radius * (1 - 0.6 * attempt / _TRIES))
             spots = [_spot(rng, seed, view) for view in views]
-            if _apart(spots, taken) and all(
+            if not _apart(spots, taken) or not all(
                 _fits(v.outline, *at, seed.radius) for v, at in zip(views, spots, strict=True)
             ):
+                continue
+            pair = [
+                _show(rng, seed, view, at, f"{prefix}{number}")
+                for view, at in zip(views, spots, strict=True)
+            ]
+            if all(_peak(v, lesion) <= _BRIGHTEST for v, lesion in zip(views, pair, strict=True)):
+                taken.append(spots)
+                for found, lesion in zip(shown, pair, strict=True):
+                    found.append(lesion)
                 break
-        else:
-            continue
-        taken.append(spots)
-        for view, at, found in zip(views, spots, shown, strict=True):
-            found.append(_show(rng, seed, view, at, f"{prefix}{number}"))
     return tuple(tuple(found) for found in shown)
 
 

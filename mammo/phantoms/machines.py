@@ -45,35 +45,35 @@ class Machine:
 _ALL = (
     Machine(
         model="D65", shape=(3328, 2560), spacing=0.065, bits=12, shown=Shown.LINEAR,
-        black=300, white=3700, noise=0.024,
+        black=300, white=3700, noise=0.034,
     ),
     Machine(
         model="D65L", shape=(4096, 3328), spacing=0.065, bits=12, shown=Shown.LINEAR,
-        black=200, white=3900, noise=0.024, padding=(0, 0),
+        black=200, white=3900, noise=0.034, padding=(0, 0),
     ),
     Machine(
         model="D65N", shape=(3328, 2560), spacing=0.065, bits=14, shown=Shown.SIGMOID,
-        black=1500, white=12800, noise=0.022, inverse=True, air=60,
+        black=1500, white=12800, noise=0.031, inverse=True, air=60,
     ),
     Machine(
         model="D94", shape=(3062, 2394), spacing=0.0941, bits=12, shown=Shown.SIGMOID,
-        black=420, white=3300, noise=0.017, padding=(0, 30), air=12,
+        black=420, white=3300, noise=0.024, padding=(0, 30), air=12,
     ),
     Machine(
         model="D94S", shape=(2294, 1914), spacing=0.0941, bits=14, shown=Shown.LUT,
-        black=1700, white=12800, noise=0.017, padding=(0, 60), air=25,
+        black=1700, white=12800, noise=0.024, padding=(0, 60), air=25,
     ),
     Machine(
         model="D94T", shape=(2850, 2394), spacing=0.0941, bits=12, shown=Shown.LUT,
-        black=380, white=3200, noise=0.019, air=4,
+        black=380, white=3200, noise=0.027, air=4,
     ),
     Machine(
         model="F80", shape=(3000, 2250), spacing=0.08, bits=12, shown=Shown.LINEAR,
-        black=0, white=4095, noise=0.028, look=Look.FILM,
+        black=0, white=4095, noise=0.024, look=Look.FILM,
     ),
     Machine(
         model="F85", shape=(2824, 2118), spacing=0.085, bits=12, shown=Shown.LINEAR,
-        black=0, white=4095, noise=0.025, look=Look.FILM, inverse=True,
+        black=0, white=4095, noise=0.022, look=Look.FILM, inverse=True,
     ),
 )  # fmt: skip
 MACHINES = MappingProxyType({machine.model: machine for machine in _ALL})

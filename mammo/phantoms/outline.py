@@ -94,7 +94,7 @@ def craniocaudal(breast: Breast, field: tuple[float, float], rng: np.random.Gene
     skin[t >= 1] = 0
     at = middle + breast.asymmetry * breast.breadth
     skin, nipple = _with_nipple(y, skin, at, rng)
-    rim = breast.thickness * rng.uniform(0.36, 0.5)
+    rim = breast.thickness * rng.uniform(0.36, 0.65)
     return Outline(Projection.CC, height, width, y, skin, nipple, 0.0, None, rim)
 
 
@@ -123,5 +123,5 @@ def oblique(breast: Breast, field: tuple[float, float], rng: np.random.Generator
         float(level * rng.uniform(0.72, 1.02)),
     )
     axis = float(np.arctan2(pectoral[0], pectoral[1]))
-    rim = breast.thickness * rng.uniform(0.36, 0.5)
+    rim = breast.thickness * rng.uniform(0.36, 0.65)
     return Outline(Projection.MLO, height, width, y, skin, nipple, axis, pectoral, rim)

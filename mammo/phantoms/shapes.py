@@ -173,7 +173,7 @@ def _dots(rng: np.random.Generator, reach: float, number: int, spacing: float) -
     """Round, uniform calcifications."""
     fine = spacing / _SUPER
     canvas = _canvas(reach + 0.6, spacing)
-    diameter = rng.uniform(0.32, 0.55)
+    diameter = rng.uniform(0.4, 0.7)
     for at in _places(rng, number, reach, 1.2):
         radius = diameter / 2 * rng.uniform(0.9, 1.1)
         _draw(
@@ -183,17 +183,17 @@ def _dots(rng: np.random.Generator, reach: float, number: int, spacing: float) -
 
 
 def _punctate(rng: np.random.Generator, radius: float, spacing: float) -> Field:
-    return _dots(rng, radius, int(rng.integers(6, 13)), spacing)
+    return _dots(rng, radius, int(rng.integers(4, 8)), spacing)
 
 
 def _scattered(rng: np.random.Generator, radius: float, spacing: float) -> Field:
-    return _dots(rng, radius * 2.2, int(rng.integers(8, 16)), spacing)
+    return _dots(rng, radius * 2.2, int(rng.integers(5, 9)), spacing)
 
 
 def _coarse(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     fine = spacing / _SUPER
     canvas = _canvas(radius + 3, spacing)
-    for at in _places(rng, int(rng.integers(1, 4)), radius * 0.6, 3.5):
+    for at in _places(rng, int(rng.integers(1, 3)), radius * 0.6, 3.5):
         waves = ((2, 0.08), (3, 0.1), (5, 0.08))
         contour = _contour(rng, rng.uniform(0.8, 1.8), waves, rng.uniform(1.0, 1.5))
         _draw(canvas, contour, at, fine, int(rng.integers(215, 256)))
@@ -203,7 +203,7 @@ def _coarse(rng: np.random.Generator, radius: float, spacing: float) -> Field:
 def _rim(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     fine = spacing / _SUPER
     canvas = _canvas(radius + 2.5, spacing)
-    for at in _places(rng, int(rng.integers(2, 6)), radius, 3.2):
+    for at in _places(rng, int(rng.integers(1, 4)), radius, 3.2):
         outer = rng.uniform(0.6, 1.5)
         contour = _contour(rng, outer, ((2, 0.03), (3, 0.02)), rng.uniform(1.0, 1.2))
         _draw(canvas, contour, at, fine, int(rng.integers(215, 256)))
@@ -214,14 +214,14 @@ def _rim(rng: np.random.Generator, radius: float, spacing: float) -> Field:
 def _crumb(rng: np.random.Generator, canvas: NDArray[np.uint8], at: Points, fine: float) -> None:
     """One fine pleomorphic calcification: jagged, of any size and brightness."""
     waves = tuple((k, rng.uniform(0.1, 0.3)) for k in (2, 3, 5))
-    radius = float(np.clip(rng.lognormal(np.log(0.16), 0.4), 0.07, 0.4))
+    radius = float(np.clip(rng.lognormal(np.log(0.2), 0.5), 0.08, 0.6))
     contour = _contour(rng, radius, waves, rng.uniform(1.0, 2.4))
     _draw(canvas, contour, at, fine, int(rng.integers(90, 256)))
 
 
 def _pleomorphic(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     canvas = _canvas(radius + 0.8, spacing)
-    for at in _places(rng, int(rng.integers(12, 28)), radius * 0.75, 0.5):
+    for at in _places(rng, int(rng.integers(6, 12)), radius * 0.75, 0.7):
         _crumb(rng, canvas, at, spacing / _SUPER)
     return _finish(canvas)
 
@@ -230,7 +230,7 @@ def _segmental(rng: np.random.Generator, radius: float, spacing: float) -> Field
     """A wedge of crumbs, as the ducts of one lobe spread out from the nipple."""
     canvas = _canvas(radius * 1.7 + 0.8, spacing)
     heading, spread = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.42)
-    for _ in range(int(rng.integers(18, 36))):
+    for _ in range(int(rng.integers(8, 15))):
         r = radius * 3.2 * np.sqrt(rng.uniform(0.02, 1))
         angle = heading + rng.uniform(-spread, spread)
         at = r * np.array([np.cos(angle), np.sin(angle)])
@@ -242,21 +242,21 @@ def _segmental(rng: np.random.Generator, radius: float, spacing: float) -> Field
 def _linear_branching(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     """Casts of ducts: short bright strokes along a duct and its branches."""
     fine = spacing / _SUPER
-    canvas = _canvas(radius * 1.5 + 0.8, spacing)
+    canvas = _canvas(radius * 2.1 + 0.8, spacing)
     heading = rng.uniform(0, 2 * np.pi)
     start = -1.2 * radius * np.array([np.cos(heading), np.sin(heading)])
     paths = [(start, heading, 2.4 * radius)]
-    for _ in range(int(rng.integers(2, 5))):
+    for _ in range(int(rng.integers(1, 3))):
         along = rng.uniform(0.2, 0.8) * 2.4 * radius
         fork = start + along * np.array([np.cos(heading), np.sin(heading)])
         paths.append((fork, heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), 1.1 * radius))
     for origin, angle, length in paths:
         at, gone, turn = origin.copy(), 0.0, angle
         while gone < length:
-            stroke = rng.uniform(0.5, 2.0)
+            stroke = min(rng.uniform(1.0, 2.6), length - gone)
             turn = angle + rng.normal(0, 0.18)
             end = at + stroke * np.array([np.cos(turn), np.sin(turn)])
-            width = max(1, round(rng.uniform(0.12, 0.24) / fine))
+            width = max(1, round(rng.uniform(0.18, 0.32) / fine))
             points = _fixed(np.stack([at, end]) / fine + canvas.shape[0] / 2)
             grey = int(rng.integers(150, 256))
             cv2.polylines(
