@@ -26,7 +26,14 @@ _STYLES = {
     "routine": "default",
     "low": "dim",
 }
+_PIPED = 110  # columns
 _PSEUDONYM = 12  # characters shown: enough to tell the studies of a screen apart
+
+
+def terminal() -> Console:
+    """Standard output: as wide as the terminal, or wide enough to read where there is none."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPED)
 
 
 class _Rate(ProgressColumn):
@@ -146,26 +153,24 @@ def ranked(
 ) -> None:
     """The worklist; `truth` (by study UID) adds what is known of phantoms."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name, justify in (("#", "right"), ("level", "left"), ("score", "right"), ("p", "right")):
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
-    table.add_column("L", justify="right")
-    table.add_column("R", justify="right")
-    table.add_column("study")
-    table.add_column("most suspicious finding", overflow="fold")
-    table.add_column("remarks", overflow="fold")
+    table.add_column("#", justify="right")
+    table.add_column("level")
+    table.add_column("score", justify="right")
+    table.add_column("p", justify="right")
+    table.add_column("L/R", justify="center")
+    table.add_column("study", no_wrap=True)
+    table.add_column("most suspicious finding, remarks", overflow="fold", ratio=1)
     if truth is not None:
-        table.add_column("truth", overflow="fold")
+        table.add_column("truth", no_wrap=True)
     for item in document.items:
         cells = [
             str(item.rank),
             item.level.replace("_", " "),
             "–" if item.score is None else str(item.score),
             "" if item.probability is None else f"{item.probability:.2f}",
-            _breast(item.breasts.L),
-            _breast(item.breasts.R),
+            f"{_breast(item.breasts.L)}/{_breast(item.breasts.R)}",
             item.pseudonym[:_PSEUDONYM],
-            _finding(item),
-            _remarks(item),
+            "; ".join(part for part in (_finding(item), _remarks(item)) if part),
         ]
         if truth is not None:
             cells.append(truth.get(item.study_uid, ""))

@@ -85,13 +85,11 @@ def _screen(
     quiet: bool,
 ) -> dict[str, int]:
     """Screen, print account and worklist; returns what the next run would try again."""
-    from rich.console import Console
-
     from db.session import connect, in_transaction
     from db.worklist import page
     from nightread.cli.screen import run
     from nightread.documents import worklist
-    from nightread.printing import account, ranked
+    from nightread.printing import account, ranked, terminal
     from nightread.shapes import DemoDocument
 
     document, again = run(settings, prefix, quiet=quiet)
@@ -102,7 +100,7 @@ def _screen(
         whole = DemoDocument(**document.model_dump(), worklist=listed)
         typer.echo(whole.model_dump_json(indent=1))
     else:
-        console = Console()
+        console = terminal()
         account(document, console)
         console.print()
         ranked(listed, console, truth)

@@ -32,9 +32,7 @@ def command(
 
     Example: nightread screen s3://archive/2026/
     """
-    from rich.console import Console
-
-    from nightread.printing import account
+    from nightread.printing import account, terminal
     from nightread.settings import load_settings
 
     settings = load_settings(config)
@@ -42,7 +40,7 @@ def command(
     if as_json:
         typer.echo(document.model_dump_json(indent=1))
     else:
-        account(document, Console())
+        account(document, terminal())
     if again:
         typer.echo(
             "nightread: to be tried again by the next run: "

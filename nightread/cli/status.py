@@ -7,7 +7,8 @@ import typer
 from nightread.cli.options import Config, Json
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from rich.console import Console
+    from sqlalchemy.orm import Session
 
     from nightread.shapes import StatusDocument
 
@@ -32,15 +33,14 @@ def command(
     """
     import time
 
-    from rich.console import Console
-
     from db.session import connect, in_transaction
     from nightread.jobs import said_plainly
+    from nightread.printing import terminal
     from nightread.settings import load_settings
 
     settings = load_settings(config)
-    engine: Engine = connect(settings.need("database_url"))
-    console = Console()
+    engine = connect(settings.need("database_url"))
+    console = terminal()
     while True:
         with said_plainly(settings):
             document = in_transaction(engine, lambda session: _look(session, run))
@@ -53,15 +53,12 @@ def command(
         time.sleep(EVERY_S)
 
 
-def _look(session: object, run: int | None) -> "StatusDocument":
-    from sqlalchemy.orm import Session
-
+def _look(session: "Session", run: int | None) -> "StatusDocument":
     from db import runs
     from db.summary import summary
     from nightread.documents import status
     from nightread.errors import UsageError
 
-    assert isinstance(session, Session)
     found = runs.latest(session) if run is None else runs.get(session, run)
     if found is None:
         which = "There is no run yet" if run is None else f"There is no run {run}"
@@ -69,12 +66,9 @@ def _look(session: object, run: int | None) -> "StatusDocument":
     return status(found, summary(session, found.id))
 
 
-def _print(document: "StatusDocument", console: object) -> None:
-    from rich.console import Console
-
+def _print(document: "StatusDocument", console: "Console") -> None:
     from nightread.printing import account
 
-    assert isinstance(console, Console)
     left = document.seconds_left
     ending = f", about {left / 60:.0f} min left" if left is not None else ""
     console.print(f"Run {document.run} is {document.state}{ending}.")

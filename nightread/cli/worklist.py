@@ -22,14 +22,12 @@ def command(
 
     Example: nightread worklist --limit 5
     """
-    from rich.console import Console
-
     from db.session import connect, in_transaction
     from db.worklist import InvalidCursor, page
     from nightread.documents import worklist
     from nightread.errors import UsageError
     from nightread.jobs import said_plainly
-    from nightread.printing import ranked
+    from nightread.printing import ranked, terminal
     from nightread.settings import load_settings
 
     settings = load_settings(config)
@@ -43,4 +41,4 @@ def command(
     if as_json:
         typer.echo(document.model_dump_json(indent=1))
     else:
-        ranked(document, Console())
+        ranked(document, terminal())
