@@ -1,8 +1,10 @@
-"""Writes docs/cli.md: every command's help and every JSON shape, from the code itself.
+"""Writes what is said of the code from the code itself.
 
-`python -m nightread.reference` rewrites the page; a test compares it.
+`python -m nightread.reference` rewrites docs/cli.md (every command's help and JSON shape) and
+ARCHITECTURE.md's table of modules; a test compares both.
 """
 
+import ast
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,11 @@ from nightread import errors, shapes
 from nightread.cli.app import INTERRUPTED, app
 from nightread.cli.screen import TRY_AGAIN
 
-PAGE = Path(__file__).parents[1] / "docs" / "cli.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "cli.md"
+MAP = ROOT / "ARCHITECTURE.md"
+ROOMS = ("mammo", "triton_repo", "db", "ray_jobs", "training", "nightread", "benchmarks")
+BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "demo": (shapes.DemoDocument, "one document"),
     "inspect": (shapes.InspectLine, "one document a line"),
@@ -111,5 +117,29 @@ def _models(annotation: Any) -> Iterator[type[BaseModel]]:
         yield from _models(argument)
 
 
+def architecture() -> str:
+    """ARCHITECTURE.md with a line for each module, its docstring's first sentence."""
+    text = MAP.read_text()
+    head, _, rest = text.partition(BEGIN)
+    opening, _, _ = rest.partition("\n")
+    tail = text.partition(END)[2]
+    return f"{head}{BEGIN}{opening}\n{_modules()}\n{END}{tail}"
+
+
+def _modules() -> str:
+    lines = []
+    for room in ROOMS:
+        lines += ["", f"### {room}/", "", "| module | |", "| --- | --- |"]
+        for path in sorted((ROOT / room).rglob("*.py")):
+            name = path.relative_to(ROOT / room)
+            if path.name == "__init__.py" or {"releases", "versions"} & set(name.parts):
+                continue
+            said = ast.get_docstring(ast.parse(path.read_text())) or ""
+            first = " ".join(said.split("\n\n")[0].split()).replace("|", "\\|")
+            lines.append(f"| `{name}` | {first} |")
+    return "\n".join(lines)
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
+    MAP.write_text(architecture())

@@ -47,3 +47,12 @@ def test_the_page_is_what_the_code_says() -> None:
     assert reference.PAGE.read_text() == reference.page(), (
         "run `.venv/bin/python -m nightread.reference`"
     )
+
+
+def test_every_module_has_its_line_in_the_architecture() -> None:
+    assert reference.MAP.read_text() == reference.architecture(), (
+        "run `.venv/bin/python -m nightread.reference`"
+    )
+    for line in reference.MAP.read_text().splitlines():
+        if line.startswith("| `") and line.endswith("|"):
+            assert not line.endswith("|  |"), f"a module without a docstring: {line}"
