@@ -14,6 +14,28 @@ from nightread.stack.up import up
 
 pytest_plugins = ["tests.calls"]
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--skips-are-failures",
+        action="store_true",
+        help="fail where a test is skipped, unless its reason begins with `environment:`",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    if report.skipped and item.config.getoption("--skips-are-failures"):
+        # What a test needs comes by pip or lies in the checkout: nothing may be missing in CI.
+        # Who runs the tests, and where the checkout lies, is the environment's affair.
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        if "environment:" in str(reason):
+            return
+        report.outcome, report.longrepr = "failed", f"{item.nodeid}: {reason}"
+
+
 SHARED = Path(__file__).parents[2] / "shared"
 
 

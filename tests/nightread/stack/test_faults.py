@@ -138,9 +138,9 @@ def open_folder() -> Iterator[Path]:
 def test_an_ordinary_user_can_do_all_of_it(open_folder: Path, small_releases: Path) -> None:
     """The one capability is for the interpreter, which may lie below root's home."""
     if os.geteuid() != 0:
-        pytest.skip("every other test here has just shown it")
+        pytest.skip("environment: every other test here has just shown it")
     if not all(folder.stat().st_mode & 1 for folder in Path(sys.prefix).parents):
-        pytest.skip("this checkout lies in a folder that is closed to other users")
+        pytest.skip("environment: this checkout lies in a folder that is closed to other users")
     releases, home = open_folder / "releases", open_folder / "home"
     shutil.copytree(small_releases, releases)
     releases.chmod(0o755)

@@ -24,7 +24,7 @@ def test_a_closed_folder_above_the_data_does_not_keep_root_from_starting_it(
     tmp_path: Path,
 ) -> None:
     if os.geteuid() != 0:
-        pytest.skip("only root must run PostgreSQL as somebody else")
+        pytest.skip("environment: only root must run PostgreSQL as somebody else")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     with throwaway.postgresql(closed) as url:
