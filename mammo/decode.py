@@ -62,27 +62,25 @@ def decode(data: bytes | memoryview) -> Decoded:
     form = pixel_format.read(file.header)
     if file.syntax in NATIVE:
         words, flags, codec = *_native(file, form), "native"
-        return _finish(_stored(words, form), file.header, flags, codec)
+        return Decoded(_stored(words, form), file.header, tuple(flags), codec)
     if file.syntax != codecs.RLE and file.syntax not in codecs.COMPRESSED:
         raise PixelError(Reason.TRANSFER_SYNTAX_UNSUPPORTED, "no decoder for this transfer syntax")
     frame, flags = _frame(file)
     if file.syntax == codecs.RLE:
         raw, codec = _first_that_can(file, form, frame, lambda f: codecs.rle(f, form), "dicomrle")
-        return _finish(_stored(raw, form), file.header, flags, codec)
+        return Decoded(_stored(raw, form), file.header, tuple(flags), codec)
     syntax = codecs.COMPRESSED[file.syntax]
     stream = codestream.look(frame, syntax.family)
     _compare(stream, form)
     raw, codec = _first_that_can(file, form, stream.data, syntax.decode, syntax.codec)
     if stream.precision < form.stored:  # a deeper one is common, and right if its values fit
         flags.append(Flag.W_PRECISION_MISMATCH)
-    return _finish(_samples(raw, stream, form, syntax), file.header, flags, codec)
+    return Decoded(_samples(raw, stream, form, syntax), file.header, tuple(flags), codec)
 
 
-def _finish(pixels: Stored, header: Dataset, flags: list[Flag], codec: str) -> Decoded:
-    least, most = _range(pixels)
+def _refuse_constant(least: int, most: int) -> None:
     if least == most:
         raise PixelError(Reason.CONSTANT_IMAGE, "all pixels are equal after decoding")
-    return Decoded(pixels, header, tuple(flags), codec)
 
 
 def _range(pixels: NDArray[Any]) -> tuple[int, int]:
@@ -182,13 +180,18 @@ def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray
 
 
 def _stored(words: NDArray[Any], form: Format) -> Stored:
-    """Native words as values: junk above High Bit masked, sign extended (PS3.5 8.1.1)."""
+    """Native words as values: junk above High Bit masked, sign extended (PS3.5 8.1.1).
+
+    Raises PixelError(CONSTANT_IMAGE), as `_samples` does: the range is at hand here.
+    """
     shift = form.high + 1 - form.stored
     mask = (1 << form.stored) - 1
-    if shift == 0 and form.allocated == 16 and (form.stored == 16 or _range(words)[1] <= mask):
-        values = np.ascontiguousarray(words, np.uint16)
-    else:
-        values = (words.astype(np.uint16) >> np.uint16(shift)) & np.uint16(mask)
+    least, most = _range(words)
+    values = np.ascontiguousarray(words, np.uint16)
+    if shift or most > mask:
+        values = (values >> np.uint16(shift)) & np.uint16(mask)
+        least, most = _range(values)
+    _refuse_constant(least, most)
     return _extended(values, form.stored) if form.signed else values
 
 
@@ -203,17 +206,20 @@ def _samples(raw: NDArray[Any], stream: Codestream, form: Format, syntax: Syntax
 
     The codec's idea of the sign is not believed: it comes from the header. A codestream deeper
     than Bits Stored is right as long as its values fit; a lossy one may overshoot by a
-    sixteenth of the range and is then clipped. Raises PixelError(PRECISION_OVERFLOW).
+    sixteenth of the range and is then clipped.
+
+    Raises PixelError: PRECISION_OVERFLOW or CONSTANT_IMAGE.
     """
     low, high = 0, (1 << form.stored) - 1
     least, most = _range(raw)
-    if form.signed and least < 0:
+    if form.signed and raw.dtype.kind == "i":
         low, high = -(1 << form.stored - 1), (1 << form.stored - 1) - 1
     slack = (1 << form.stored) // 16 if syntax.lossy and stream.precision > form.stored else 0
     if least < low - slack or most > high + slack:
         raise PixelError(Reason.PRECISION_OVERFLOW, "decoded values do not fit Bits Stored")
     if least < low or most > high:
         raw = raw.clip(low, high)
+    _refuse_constant(max(least, low), min(most, high))
     if not form.signed:
         return np.ascontiguousarray(raw, np.uint16)
     if raw.dtype.kind == "i":

@@ -382,3 +382,10 @@ def test_an_error_says_nothing_of_the_header(make, texture: np.ndarray) -> None:
         decode(data.replace(b"IS\x02\x0011", b"IS\x02\x00Ro"))
     assert "Ro" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_a_signed_codestream_beyond_bits_stored_is_refused(make, texture: np.ndarray) -> None:
+    signed = texture.astype(np.int16)  # up to 4095, where 12 bits end at 2047
+    stream = imagecodecs.jpeg2k_encode(signed, codecformat="j2k", reversible=True, level=0)
+    data = make(bytes(stream), J2K, Rows=64, Columns=80, PixelRepresentation=1)
+    assert fails(data) is Reason.PRECISION_OVERFLOW
