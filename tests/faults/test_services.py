@@ -8,7 +8,8 @@ import pytest
 from db.lock import run_lock
 from db.runs import Prefix
 from db.session import connect
-from tests.calls import BUCKET, phantom_files
+from tests.calls import BUCKET, adds_up, phantom_files
+from tests.proxy import cutting
 from triton_repo.release import load
 
 pytestmark = pytest.mark.timeout(170)
@@ -64,6 +65,22 @@ def test_triton_down_and_then_there_again(nightread, prefix, closed_port: int) -
     called = nightread("screen", prefix, NIGHTREAD_TRITON_URL=f"127.0.0.1:{closed_port}")
     is_one_line_about(called, 3, "Triton", str(closed_port), "NIGHTREAD_TRITON_URL")
     assert nightread("status", "--json").json["state"] == "interrupted"
+    later = nightread("screen", prefix, "--json")
+    assert later.code == 0, later.err
+    assert later.json["studies"]["scored"] == 1
+
+
+def test_studies_that_could_not_be_read_are_exit_code_4_and_tried_again(
+    nightread, put, stack
+) -> None:
+    prefix = put("cut", phantom_files(1, seed=22))
+    # Headers get through, whole images never do.
+    with cutting(stack.settings.s3_endpoint_url, cut_at=150_000, cuts=10_000) as endpoint:
+        called = nightread("screen", prefix, "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
+    assert called.code == 4
+    assert "READ_FAILED 1" in called.err
+    assert called.json["not_scored_reasons"] == {"READ_FAILED": 1}
+    adds_up(called.json)
     later = nightread("screen", prefix, "--json")
     assert later.code == 0, later.err
     assert later.json["studies"]["scored"] == 1
