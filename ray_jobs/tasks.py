@@ -1,6 +1,7 @@
 """All of Ray's remote functions. They read S3 and call Triton; they never see Postgres."""
 
 import functools
+import logging
 
 import cv2
 import ray
@@ -16,8 +17,9 @@ from triton_repo.release import Manifest
 
 @functools.cache
 def _settle() -> None:
-    """Once in each worker: OpenCV has a thread pool of its own that Ray knows nothing of."""
-    cv2.setNumThreads(1)
+    """Once in each worker."""
+    cv2.setNumThreads(1)  # OpenCV has a thread pool of its own that Ray knows nothing of
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values
 
 
 def _read_headers(
