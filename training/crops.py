@@ -14,6 +14,7 @@ from mammo.codes import Kind
 from training.datasets import phantoms
 from training.datasets.record import Split
 from training.datasets.store import Array, Gray, Store, View
+from training.team import ALONE, Place
 from triton_repo.contract import KINDS
 
 SIDE = 512  # pixels of a cut
@@ -58,15 +59,17 @@ def sources(stores: Mapping[str, Store], shares: Mapping[str, float]) -> list[So
     ]
 
 
-def batch(sources: Sequence[Source], size: int, seed: int, step: int) -> list[Crop]:
-    """The cuts of one training step."""
+def batch(
+    sources: Sequence[Source], size: int, seed: int, step: int, place: Place = ALONE
+) -> list[Crop]:
+    """The cuts of one training step, or this process's part of them."""
     shares = np.array([source.share for source in sources])
     shares = np.cumsum(shares / shares.sum())
     crops = []
-    for place in range(size):
-        rng = np.random.default_rng([seed, step, place])
+    for number in range(place.rank, size, place.size):
+        rng = np.random.default_rng([seed, step, number])
         # Evenly over the batch, not by chance: every step sees each source by its share.
-        source = sources[int(np.searchsorted(shares, (place + rng.random()) / size))]
+        source = sources[int(np.searchsorted(shares, (number + rng.random()) / size))]
         index = int(rng.choice(source.indices))
         crops.append(
             cut(source.store.pictures[index], source.store.views[index], rng, source.grain)

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training import team
 from training.recipe import Stage
 
 CLIP = 5.0  # largest norm of a gradient
@@ -45,10 +46,11 @@ def train(
     stage: Stage,
     folder: Path,
     name: str,
-) -> nn.Module:
-    """Train until `stage.steps` and return the model with averaged weights.
+) -> None:
+    """Train until `stage.steps`; `averaged` then gives the model.
 
-    `loss_at(step)` computes a step's loss under autocast; all its chance must come from `step`.
+    `loss_at(step)` computes a step's loss under autocast, of this process's part of the batch;
+    all its chance must come from `step`.
     A checkpoint in `folder` is taken up; raises FloatingPointError on a loss that is not finite.
     """
     model = model.to(memory_format=torch.channels_last).train()
@@ -60,6 +62,7 @@ def train(
         {"params": [p for p in trained if id(p) not in backbone], "share": 1.0},
     ]
     optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, weight_decay=stage.weight_decay)
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.checkpoint.pt"
     first = 0
     if path.is_file():
@@ -69,7 +72,8 @@ def train(
         optimizer.load_state_dict(held["optimizer"])
         first = held["step"]
         print(f"{name}: goes on at step {first}", flush=True)
-    low = stage.steps - first > 20 and _choose_precision(model, loss_at)
+    low = team.agree(stage.steps - first > 20 and _choose_precision(model, loss_at))
+    chief = team.place().rank == 0
     began = saved = time.monotonic()
     mean = 0.0
     for step in range(first, stage.steps):
@@ -85,22 +89,29 @@ def train(
             )
         optimizer.zero_grad()
         loss.backward()
+        team.share_gradients(trained)
         nn.utils.clip_grad_norm_(trained, CLIP)
         optimizer.step()
         _follow(average, model, min(stage.average, (1 + step) / (10 + step)))
         mean = value if step == first else 0.98 * mean + 0.02 * value
         done = step + 1 - first
-        if (step + 1) % SAY_EVERY == 0 or step + 1 == stage.steps:
+        if chief and ((step + 1) % SAY_EVERY == 0 or step + 1 == stage.steps):
             rate = done * stage.batch / (time.monotonic() - began)
             left = (stage.steps - step - 1) * stage.batch / rate
             print(
                 f"{name}: step {step + 1}/{stage.steps} loss {mean:.3f} {rate:.1f}/s {left:.0f} s left",
                 flush=True,
             )
-        if time.monotonic() - saved > SAVE_EVERY or step + 1 == stage.steps:
+        if chief and (time.monotonic() - saved > SAVE_EVERY or step + 1 == stage.steps):
             _save(path, {"model": model, "average": average, "optimizer": optimizer}, step + 1)
             saved = time.monotonic()
-    return average.eval()
+
+
+def averaged(model: nn.Module, folder: Path, name: str) -> None:
+    """Give `model` the averaged weights of the checkpoint in `folder`."""
+    held = torch.load(folder / f"{name}.checkpoint.pt", weights_only=True)
+    model.load_state_dict(held["average"])
+    model.eval()
 
 
 def _choose_precision(model: nn.Module, loss_at: Callable[[int], Tensor]) -> bool:
@@ -109,7 +120,8 @@ def _choose_precision(model: nn.Module, loss_at: Callable[[int], Tensor]) -> boo
         model.zero_grad()
 
     low = faster_in_bfloat16(step)
-    print(f"precision: {'bfloat16' if low else 'float32'} is faster here", flush=True)
+    if team.place().rank == 0:
+        print(f"precision: {'bfloat16' if low else 'float32'} is faster here", flush=True)
     return low
 
 

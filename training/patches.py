@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from training.datasets.store import Gray, Store
 from training.networks.classifier import MARGIN, SIDE, SMALLEST
+from training.team import ALONE, Place
 
 TURN = 20.0  # degrees either way
 SCALE = (0.85, 1.2)
@@ -49,14 +50,17 @@ def lesions(store: Store, indices: Sequence[int], *, malignant: bool) -> list[Ex
 
 
 def batch(
-    pools: Sequence[Pool], size: int, seed: int, step: int
+    pools: Sequence[Pool], size: int, seed: int, step: int, place: Place = ALONE
 ) -> tuple[Gray, NDArray[np.float32], NDArray[np.float32]]:
-    """Patches (size, SIDE, SIDE), log sizes (size, 2) of their boxes, labels (size,)."""
+    """Patches (n, SIDE, SIDE), log sizes (n, 2) of their boxes, labels (n,) of one step.
+
+    n is `size`, or this process's part of it.
+    """
     shares = np.cumsum([pool.share for pool in pools])
     pictures, sizes, labels = [], [], []
-    for place in range(size):
-        rng = np.random.default_rng([seed, step, place])
-        pool = pools[int(np.searchsorted(shares, (place + rng.random()) / size * shares[-1]))]
+    for number in range(place.rank, size, place.size):
+        rng = np.random.default_rng([seed, step, number])
+        pool = pools[int(np.searchsorted(shares, (number + rng.random()) / size * shares[-1]))]
         example = pool.examples[rng.integers(len(pool.examples))]
         patch, measured = cut(pool.store.pictures[example.picture], example.box, rng)
         pictures.append(patch)

@@ -28,9 +28,11 @@ from training import (
     material,
     mining,
     recipe,
+    team,
     train_classifier,
     train_detector,
 )
+from training.recipe import Recipe
 from triton_repo import build, contract
 from triton_repo.graphs import Graphs
 
@@ -49,10 +51,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny data: that all of it works")
     parser.add_argument("--name", help="of the release; else the run's folder's")
     parser.add_argument("--releases", type=Path, help="where the release is built; else in the run")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="that train together")
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)
-    torch.set_num_threads(given.threads)
+    torch.set_num_threads(1)
     data = None if given.data.lower() == "none" else Path(given.data)
     name = given.name or given.out.resolve().name
     command = "python -m training.release " + shlex.join(
@@ -70,15 +72,24 @@ def main(arguments: list[str] | None = None) -> None:
         recipe_name="quick" if given.quick else "default",
         data=data,
         command=command,
+        processes=given.processes,
     )
 
 
-def release(out: Path, target: Path, *, recipe_name: str, data: Path | None, command: str) -> None:
+def release(
+    out: Path,
+    target: Path,
+    *,
+    recipe_name: str,
+    data: Path | None,
+    command: str,
+    processes: int,
+) -> None:
     """All steps; the release is built in the folder `target`."""
     out.mkdir(parents=True, exist_ok=True)
     chosen, preparation = recipe.load(recipe_name), Preparation()
     made = material.make(out, chosen, preparation, data)
-    graphs = trained(out, chosen, made, preparation)
+    graphs = trained(out, chosen, made, preparation, data, processes)
     adjusted = figures.calibration(out, graphs, chosen, made, preparation)
     found = figures.measured(out, graphs, adjusted, chosen, made, preparation, command)
     text = card.text(target.name, found, real=data is not None)
@@ -103,7 +114,12 @@ def release(out: Path, target: Path, *, recipe_name: str, data: Path | None, com
 
 
 def trained(
-    out: Path, chosen: recipe.Recipe, made: material.Material, preparation: Preparation
+    out: Path,
+    chosen: Recipe,
+    made: material.Material,
+    preparation: Preparation,
+    data: Path | None,
+    processes: int,
 ) -> Graphs:
     """Both networks, exported as `detector.onnx` and `classifier.onnx`."""
     sizes = contract.Sizes(preparation.height, preparation.width, chosen.boxes)
@@ -111,17 +127,29 @@ def trained(
     first = np.array(made.stores["phantoms-validation"].pictures[0])
     picture = torch.from_numpy(first[None, None])
     if not finding.is_file():
-        sources = crops.sources(made.stores, chosen.shares.by_store())
-        found = train_detector.train(sources, chosen.detector, out)
-        export.detector_graph(found, sizes, picture, finding)
+        team.together(_detector, (out, chosen, preparation, data), processes, out)
+        export.detector_graph(train_detector.trained(out), sizes, picture, finding)
     if not judging.is_file():
-        pools = mining.pools(out, finding, made, chosen)
-        judged = train_classifier.train(pools, chosen.classifier, out)
+        mining.pools(out, finding, made, chosen)  # before there are several who would search
+        team.together(_classifier, (out, chosen, preparation, data), processes, out)
+        judged = train_classifier.trained(out)
         export.classifier_graph(judged, sizes, picture, finding, judging)
     return Graphs(finding, judging)
 
 
-def record(chosen: recipe.Recipe, real: bool) -> dict[str, Any]:  # noqa: FBT001
+def _detector(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
+    made = material.make(out, chosen, preparation, data)
+    sources = crops.sources(made.stores, chosen.shares.by_store())
+    train_detector.train(sources, chosen.detector, out)
+
+
+def _classifier(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
+    made = material.make(out, chosen, preparation, data)
+    pools = mining.pools(out, out / "detector.onnx", made, chosen)
+    train_classifier.train(pools, chosen.classifier, out)
+
+
+def record(chosen: Recipe, real: bool) -> dict[str, Any]:  # noqa: FBT001
     """What the run depended on, for whoever wants to run it again."""
     return {
         "recipe": chosen.model_dump(mode="json"),

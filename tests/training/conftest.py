@@ -1,0 +1,5 @@
+"""Tests of training that need torch are not collected where it is not installed (`make test`)."""
+
+from importlib.util import find_spec
+
+collect_ignore = [] if find_spec("torch") else ["test_networks.py", "test_training.py"]

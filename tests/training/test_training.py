@@ -1,0 +1,139 @@
+"""A tiny training from nothing to a release, killed and taken up again on the way."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from mammo.scoring import Calibration
+from training import calibrate, loop, release
+from training.datasets.record import Lesion, Split
+from training.datasets.store import View
+from training.evaluation import roc
+from training.predict import Case, Prediction
+from training.recipe import Stage
+from triton_repo import release as releases
+
+pytestmark = pytest.mark.train
+
+
+class Line(nn.Module):
+    """The smallest thing that the loop can train."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.backbone = nn.Linear(2, 2)
+        self.head = nn.Linear(2, 1)
+
+
+def stage(steps: int) -> Stage:
+    return Stage(
+        seed=1,
+        steps=steps,
+        batch=4,
+        learning_rate=0.05,
+        backbone_share=0.5,
+        weight_decay=0.0,
+        average=0.9,
+        frozen_stages=0,
+    )
+
+
+def loss_of(model: Line, step: int) -> torch.Tensor:
+    x = torch.randn(4, 2, generator=torch.Generator().manual_seed(step))
+    return (model.head(model.backbone(x))[:, 0] - x.sum(1)).square().mean()
+
+
+def test_a_run_that_was_killed_ends_like_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "SAVE_EVERY", 0.0)
+    whole, broken = Line(), Line()
+    loop.train(whole, lambda s: loss_of(whole, s), stage(12), tmp_path / "a", "line")
+
+    def dies(step: int) -> torch.Tensor:
+        if step == 7:
+            raise KeyboardInterrupt
+        return loss_of(broken, step)
+
+    with pytest.raises(KeyboardInterrupt):
+        loop.train(broken, dies, stage(12), tmp_path / "b", "line")
+    again = Line()
+    loop.train(again, lambda s: loss_of(again, s), stage(12), tmp_path / "b", "line")
+    for model, folder in ((whole, "a"), (again, "b")):
+        loop.averaged(model, tmp_path / folder, "line")
+    for a, b in zip(whole.parameters(), again.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
+    model = Line()
+    with pytest.raises(FloatingPointError, match="lower the learning rate"):
+        loop.train(model, lambda _: loss_of(model, 0) * torch.nan, stage(12), tmp_path, "line")
+
+
+def test_the_learning_rate_rises_once_and_falls() -> None:
+    rates = [loop.one_cycle(step, 100) for step in range(100)]
+    assert max(rates) == pytest.approx(1.0)
+    assert rates.index(max(rates)) == 10
+    assert rates[0] < 0.1
+    assert rates[-1] < 0.02
+    assert sorted(rates[10:], reverse=True) == rates[10:]
+
+
+def test_auc_equals_that_of_scikit_learn_with_ties() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        y = rng.integers(0, 2, 40)
+        y[:2] = 0, 1
+        score = rng.integers(0, 8, 40) / 8
+        assert roc.auc(y, score) == pytest.approx(roc_auc_score(y, score))
+
+
+def test_calibration_recovers_the_odds_it_was_drawn_from() -> None:
+    rng = np.random.default_rng(0)
+    truth = Calibration(intercept=-1.0, detection=0.5, malignancy=1.5)
+    cases = []
+    for _ in range(3000):
+        detection, malignancy = rng.uniform(0.05, 0.95, 2)
+        p = truth.probability(np.float32([detection]), np.float32([malignancy]))[0]
+        lesion = Lesion((0, 0, 10, 10), "mass", malignant=bool(rng.random() < p))
+        view = View("s", "n", "p", "L", "CC", Split.VALIDATION, False, (lesion,), (), ())
+        found = Prediction(
+            np.array([[2.0, 2.0, 8.0, 8.0]]),
+            np.array([detection]),
+            np.array([0]),
+            np.array([malignancy]),
+        )
+        cases.append(Case(view, found))
+    fitted = calibrate.fit([cases])
+    assert fitted.intercept == pytest.approx(-1.0, abs=0.2)
+    assert fitted.detection == pytest.approx(0.5, abs=0.15)
+    assert fitted.malignancy == pytest.approx(1.5, abs=0.2)
+
+
+def test_steps_leave_a_tenth_of_the_population_in_each() -> None:
+    population = np.random.default_rng(1).random(1000)
+    steps = calibrate.steps(population.tolist())
+    counts = np.bincount(np.searchsorted(steps, population, side="right"), minlength=10)
+    assert counts.tolist() == [100] * 10
+
+
+@pytest.mark.timeout(600)
+def test_one_command_makes_a_release_and_a_second_one_repeats_it(tmp_path: Path) -> None:
+    arguments = ["--data", "none", "--out", str(tmp_path / "run"), "--quick", "--name", "tiny"]
+    release.main(arguments)
+    built = releases.load(tmp_path / "run" / "releases" / "tiny")
+    figures = json.loads((tmp_path / "run" / "figures.json").read_text())
+    assert figures["phantoms"]["images"] == 12
+    assert "cbis_ddsm_test" not in figures  # phantoms alone were given
+    assert list(built.manifest.scale.steps) == sorted(built.manifest.scale.steps)
+    card = (tmp_path / "run" / "releases" / "tiny" / "card.md").read_text()
+    assert "Not for clinical use" in card
+    release.main(arguments)  # nothing is trained or measured again
+    assert releases.load(tmp_path / "run" / "releases" / "tiny").digest == built.digest
