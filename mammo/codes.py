@@ -5,6 +5,7 @@ Sources: DICOM PS3.3 and PS3.16 as summarised in docs/verdicts.md.
 """
 
 from enum import StrEnum
+from typing import Self
 
 
 class Verdict(StrEnum):
@@ -24,7 +25,7 @@ class Reason(StrEnum):
     verdict: Verdict
     line: str
 
-    def __new__(cls, code: str, verdict: Verdict, line: str) -> "Reason":
+    def __new__(cls, code: str, verdict: Verdict, line: str) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.verdict = verdict
@@ -33,15 +34,47 @@ class Reason(StrEnum):
 
     OK = "OK", Verdict.ACCEPTED, "for-presentation 2D screening view"
     OK_FOR_PROCESSING = "OK_FOR_PROCESSING", Verdict.ACCEPTED, "raw image admitted by policy"
-    OK_FILM_SC = "OK_FILM_SC", Verdict.ACCEPTED, "digitised film in Secondary Capture admitted by policy"
+    OK_FILM_SC = (
+        "OK_FILM_SC",
+        Verdict.ACCEPTED,
+        "digitised film in Secondary Capture admitted by policy",
+    )
     OK_SYNTHETIC_2D = "OK_SYNTHETIC_2D", Verdict.ACCEPTED, "computed 2D view admitted by policy"
-    OK_LOW_ENERGY = "OK_LOW_ENERGY", Verdict.ACCEPTED, "low-energy contrast image admitted by policy"
-    OK_EXTRA_VIEW = "OK_EXTRA_VIEW", Verdict.ACCEPTED, "view other than CC or MLO that the release supports"
-    REVIEW_SIDE_MISMATCH = "REVIEW_SIDE_MISMATCH", Verdict.ACCEPTED, "chest wall found on the side the header excludes"
-    REVIEW_LATERALITY_CONFLICT = "REVIEW_LATERALITY_CONFLICT", Verdict.ACCEPTED, "laterality attributes disagree"
-    REVIEW_VIEW_CONFLICT = "REVIEW_VIEW_CONFLICT", Verdict.ACCEPTED, "view code and view text disagree (CC against MLO)"
-    REVIEW_POLARITY = "REVIEW_POLARITY", Verdict.ACCEPTED, "background brighter than breast after the whole chain"
-    REVIEW_NO_BREAST = "REVIEW_NO_BREAST", Verdict.ACCEPTED, "breast area below 2% or above 98% of the image"
+    OK_LOW_ENERGY = (
+        "OK_LOW_ENERGY",
+        Verdict.ACCEPTED,
+        "low-energy contrast image admitted by policy",
+    )
+    OK_EXTRA_VIEW = (
+        "OK_EXTRA_VIEW",
+        Verdict.ACCEPTED,
+        "view other than CC or MLO that the release supports",
+    )
+    REVIEW_SIDE_MISMATCH = (
+        "REVIEW_SIDE_MISMATCH",
+        Verdict.ACCEPTED,
+        "chest wall found on the side the header excludes",
+    )
+    REVIEW_LATERALITY_CONFLICT = (
+        "REVIEW_LATERALITY_CONFLICT",
+        Verdict.ACCEPTED,
+        "laterality attributes disagree",
+    )
+    REVIEW_VIEW_CONFLICT = (
+        "REVIEW_VIEW_CONFLICT",
+        Verdict.ACCEPTED,
+        "view code and view text disagree (CC against MLO)",
+    )
+    REVIEW_POLARITY = (
+        "REVIEW_POLARITY",
+        Verdict.ACCEPTED,
+        "background brighter than breast after the whole chain",
+    )
+    REVIEW_NO_BREAST = (
+        "REVIEW_NO_BREAST",
+        Verdict.ACCEPTED,
+        "breast area below 2% or above 98% of the image",
+    )
     SOP_SECONDARY_CAPTURE = "SOP_SECONDARY_CAPTURE", Verdict.EXCLUDED, "Secondary Capture"
     SOP_CR_DX = "SOP_CR_DX", Verdict.EXCLUDED, "CR or DX object"
     SOP_OTHER = "SOP_OTHER", Verdict.EXCLUDED, "another image class"
@@ -49,7 +82,11 @@ class Reason(StrEnum):
     NON_IMAGE_CAD_SR = "NON_IMAGE_CAD_SR", Verdict.EXCLUDED, "another product's CAD report"
     NON_IMAGE_DOSE_SR = "NON_IMAGE_DOSE_SR", Verdict.EXCLUDED, "radiation dose report"
     NON_IMAGE_SR = "NON_IMAGE_SR", Verdict.EXCLUDED, "structured report or key object selection"
-    NON_IMAGE_PRESENTATION_STATE = "NON_IMAGE_PRESENTATION_STATE", Verdict.EXCLUDED, "presentation state"
+    NON_IMAGE_PRESENTATION_STATE = (
+        "NON_IMAGE_PRESENTATION_STATE",
+        Verdict.EXCLUDED,
+        "presentation state",
+    )
     NON_IMAGE_DOCUMENT = "NON_IMAGE_DOCUMENT", Verdict.EXCLUDED, "encapsulated document"
     NON_IMAGE_RAW = "NON_IMAGE_RAW", Verdict.EXCLUDED, "a vendor's raw data"
     NON_IMAGE_DICOMDIR = "NON_IMAGE_DICOMDIR", Verdict.EXCLUDED, "media directory"
@@ -58,37 +95,105 @@ class Reason(StrEnum):
     TOMO_SLICE = "TOMO_SLICE", Verdict.EXCLUDED, "tomosynthesis slice"
     TOMO_PROJECTION = "TOMO_PROJECTION", Verdict.EXCLUDED, "one projection of a tomosynthesis sweep"
     SYNTHETIC_2D = "SYNTHETIC_2D", Verdict.EXCLUDED, "computed 2D view"
-    CONTRAST_LOW_ENERGY = "CONTRAST_LOW_ENERGY", Verdict.EXCLUDED, "low-energy image of a contrast study"
-    CONTRAST_HIGH_ENERGY = "CONTRAST_HIGH_ENERGY", Verdict.EXCLUDED, "high-energy image of a contrast study"
-    CONTRAST_RECOMBINED = "CONTRAST_RECOMBINED", Verdict.EXCLUDED, "recombined or subtracted contrast image"
-    INTENT_FOR_PROCESSING = "INTENT_FOR_PROCESSING", Verdict.EXCLUDED, "raw image, no presentation partner"
-    INTENT_FOR_PROCESSING_PAIRED = "INTENT_FOR_PROCESSING_PAIRED", Verdict.EXCLUDED, "raw image, its presentation partner is used"
+    CONTRAST_LOW_ENERGY = (
+        "CONTRAST_LOW_ENERGY",
+        Verdict.EXCLUDED,
+        "low-energy image of a contrast study",
+    )
+    CONTRAST_HIGH_ENERGY = (
+        "CONTRAST_HIGH_ENERGY",
+        Verdict.EXCLUDED,
+        "high-energy image of a contrast study",
+    )
+    CONTRAST_RECOMBINED = (
+        "CONTRAST_RECOMBINED",
+        Verdict.EXCLUDED,
+        "recombined or subtracted contrast image",
+    )
+    INTENT_FOR_PROCESSING = (
+        "INTENT_FOR_PROCESSING",
+        Verdict.EXCLUDED,
+        "raw image, no presentation partner",
+    )
+    INTENT_FOR_PROCESSING_PAIRED = (
+        "INTENT_FOR_PROCESSING_PAIRED",
+        Verdict.EXCLUDED,
+        "raw image, its presentation partner is used",
+    )
     BIOPSY_STEREO = "BIOPSY_STEREO", Verdict.EXCLUDED, "biopsy or stereotactic image"
     SPECIMEN = "SPECIMEN", Verdict.EXCLUDED, "tissue specimen"
     QUALITY_CONTROL = "QUALITY_CONTROL", Verdict.EXCLUDED, "phantom, flat field, calibration"
     SPOT = "SPOT", Verdict.EXCLUDED, "spot compression"
     MAGNIFICATION = "MAGNIFICATION", Verdict.EXCLUDED, "magnified view"
-    FIELD_TOO_SMALL = "FIELD_TOO_SMALL", Verdict.EXCLUDED, "field of view too small for a full breast"
-    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL", Verdict.EXCLUDED, "fewer than 1,000 x 700 pixels, or thumbnail"
-    VIEW_NOT_SCREENING = "VIEW_NOT_SCREENING", Verdict.EXCLUDED, "cleavage, tangential, rolled, axillary and other views"
+    FIELD_TOO_SMALL = (
+        "FIELD_TOO_SMALL",
+        Verdict.EXCLUDED,
+        "field of view too small for a full breast",
+    )
+    IMAGE_TOO_SMALL = (
+        "IMAGE_TOO_SMALL",
+        Verdict.EXCLUDED,
+        "fewer than 1,000 x 700 pixels, or thumbnail",
+    )
+    VIEW_NOT_SCREENING = (
+        "VIEW_NOT_SCREENING",
+        Verdict.EXCLUDED,
+        "cleavage, tangential, rolled, axillary and other views",
+    )
     VIEW_UNKNOWN = "VIEW_UNKNOWN", Verdict.EXCLUDED, "no readable view"
     LATERALITY_UNKNOWN = "LATERALITY_UNKNOWN", Verdict.EXCLUDED, "no readable laterality"
     DUPLICATE_INSTANCE = "DUPLICATE_INSTANCE", Verdict.EXCLUDED, "same SOP Instance UID, same bytes"
-    DUPLICATE_EXPOSURE = "DUPLICATE_EXPOSURE", Verdict.EXCLUDED, "another rendering of an exposure already taken"
+    DUPLICATE_EXPOSURE = (
+        "DUPLICATE_EXPOSURE",
+        Verdict.EXCLUDED,
+        "another rendering of an exposure already taken",
+    )
     SUPERSEDED = "SUPERSEDED", Verdict.EXCLUDED, "repeat of a view; a later or better one is used"
     NOT_DICOM = "NOT_DICOM", Verdict.QUARANTINED, "neither DICOM nor a known archive"
     HEADER_UNREADABLE = "HEADER_UNREADABLE", Verdict.QUARANTINED, "the data set cannot be parsed"
-    HEADER_TOO_LARGE = "HEADER_TOO_LARGE", Verdict.QUARANTINED, "pixel data begin only beyond the header limit"
-    META_CONFLICT = "META_CONFLICT", Verdict.QUARANTINED, "file meta and data set disagree on SOP class or instance"
+    HEADER_TOO_LARGE = (
+        "HEADER_TOO_LARGE",
+        Verdict.QUARANTINED,
+        "pixel data begin only beyond the header limit",
+    )
+    META_CONFLICT = (
+        "META_CONFLICT",
+        Verdict.QUARANTINED,
+        "file meta and data set disagree on SOP class or instance",
+    )
     UID_CONFLICT = "UID_CONFLICT", Verdict.QUARANTINED, "same SOP Instance UID with other bytes"
-    MISSING_ATTRIBUTE = "MISSING_ATTRIBUTE", Verdict.QUARANTINED, "an attribute without which pixels have no meaning"
+    MISSING_ATTRIBUTE = (
+        "MISSING_ATTRIBUTE",
+        Verdict.QUARANTINED,
+        "an attribute without which pixels have no meaning",
+    )
     PIXEL_DATA_MISSING = "PIXEL_DATA_MISSING", Verdict.QUARANTINED, "image class without Pixel Data"
-    PIXEL_FORMAT = "PIXEL_FORMAT", Verdict.QUARANTINED, "samples, bits or photometric not those of a mammogram"
-    PIXEL_LENGTH_MISMATCH = "PIXEL_LENGTH_MISMATCH", Verdict.QUARANTINED, "Pixel Data length contradicts the header"
-    DIMENSION_MISMATCH = "DIMENSION_MISMATCH", Verdict.QUARANTINED, "codestream size contradicts Rows and Columns"
-    PRECISION_OVERFLOW = "PRECISION_OVERFLOW", Verdict.QUARANTINED, "decoded values exceed Bits Stored"
+    PIXEL_FORMAT = (
+        "PIXEL_FORMAT",
+        Verdict.QUARANTINED,
+        "samples, bits or photometric not those of a mammogram",
+    )
+    PIXEL_LENGTH_MISMATCH = (
+        "PIXEL_LENGTH_MISMATCH",
+        Verdict.QUARANTINED,
+        "Pixel Data length contradicts the header",
+    )
+    DIMENSION_MISMATCH = (
+        "DIMENSION_MISMATCH",
+        Verdict.QUARANTINED,
+        "codestream size contradicts Rows and Columns",
+    )
+    PRECISION_OVERFLOW = (
+        "PRECISION_OVERFLOW",
+        Verdict.QUARANTINED,
+        "decoded values exceed Bits Stored",
+    )
     TRUNCATED = "TRUNCATED", Verdict.QUARANTINED, "the file ends early"
-    TRANSFER_SYNTAX_UNSUPPORTED = "TRANSFER_SYNTAX_UNSUPPORTED", Verdict.QUARANTINED, "unknown or private transfer syntax"
+    TRANSFER_SYNTAX_UNSUPPORTED = (
+        "TRANSFER_SYNTAX_UNSUPPORTED",
+        Verdict.QUARANTINED,
+        "unknown or private transfer syntax",
+    )
     DECODE_FAILED = "DECODE_FAILED", Verdict.QUARANTINED, "the codec refused the pixel data"
     DECODE_TIMEOUT = "DECODE_TIMEOUT", Verdict.QUARANTINED, "decoding took longer than its limit"
     DECODE_CRASHED = "DECODE_CRASHED", Verdict.QUARANTINED, "the codec died on the pixel data"
@@ -98,10 +203,18 @@ class Reason(StrEnum):
     ARCHIVE_CORRUPT = "ARCHIVE_CORRUPT", Verdict.QUARANTINED, "the archive cannot be read"
     ARCHIVE_NESTED = "ARCHIVE_NESTED", Verdict.QUARANTINED, "an archive inside an archive"
     ARCHIVE_BOMB = "ARCHIVE_BOMB", Verdict.QUARANTINED, "the archive expands beyond the limit"
-    ARCHIVE_UNSUPPORTED = "ARCHIVE_UNSUPPORTED", Verdict.QUARANTINED, "an archive, or a member of a kind, that is not opened"
+    ARCHIVE_UNSUPPORTED = (
+        "ARCHIVE_UNSUPPORTED",
+        Verdict.QUARANTINED,
+        "an archive, or a member of a kind, that is not opened",
+    )
     OBJECT_CHANGED = "OBJECT_CHANGED", Verdict.QUARANTINED, "the object changed while it was read"
     OBJECT_GONE = "OBJECT_GONE", Verdict.QUARANTINED, "the object was listed but is no longer there"
-    READ_FAILED = "READ_FAILED", Verdict.QUARANTINED, "the object could not be read from S3 this time"
+    READ_FAILED = (
+        "READ_FAILED",
+        Verdict.QUARANTINED,
+        "the object could not be read from S3 this time",
+    )
 
 
 class Flag(StrEnum):
@@ -109,33 +222,48 @@ class Flag(StrEnum):
 
     line: str
 
-    def __new__(cls, code: str, line: str) -> "Flag":
+    def __new__(cls, code: str, line: str) -> Self:
         member = str.__new__(cls, code)
         member._value_ = code
         member.line = line
         return member
 
-    W_INTENT_CONFLICT = "W_INTENT_CONFLICT", "Presentation Intent Type contradicts the SOP class, which wins"
+    W_INTENT_CONFLICT = (
+        "W_INTENT_CONFLICT",
+        "Presentation Intent Type contradicts the SOP class, which wins",
+    )
     W_VIEW_CONFLICT = "W_VIEW_CONFLICT", "view code and view text disagree, the code wins"
     W_VIEW_FROM_TEXT = "W_VIEW_FROM_TEXT", "the view was read from free text"
     W_UNKNOWN_MODIFIER = "W_UNKNOWN_MODIFIER", "a view modifier that is not in CID 4015"
     W_IMPLANT = "W_IMPLANT", "Breast Implant Present is YES"
     W_IMPLANT_DISPLACED = "W_IMPLANT_DISPLACED", "implant displaced view"
     W_PARTIAL_VIEW = "W_PARTIAL_VIEW", "one part of a breast that needs several images"
-    W_MIRRORED_BY_HEADER = "W_MIRRORED_BY_HEADER", "Patient Orientation and pixels agree on a mirrored image"
+    W_MIRRORED_BY_HEADER = (
+        "W_MIRRORED_BY_HEADER",
+        "Patient Orientation and pixels agree on a mirrored image",
+    )
     W_TURNED = "W_TURNED", "the header says that the image is turned by 90 degrees"
     W_SIDE_UNCLEAR = "W_SIDE_UNCLEAR", "the chest wall side is not clear from the pixels"
     W_SPACING_INVALID = "W_SPACING_INVALID", "pixel spacing is missing or outside 0.03 to 0.2 mm"
-    W_PADDING_IMPLAUSIBLE = "W_PADDING_IMPLAUSIBLE", "the padding range covers tissue and was ignored"
+    W_PADDING_IMPLAUSIBLE = (
+        "W_PADDING_IMPLAUSIBLE",
+        "the padding range covers tissue and was ignored",
+    )
     W_VOI_MISSING = "W_VOI_MISSING", "neither window nor LUT: the used range was shown"
     W_VOI_FUNCTION_UNKNOWN = "W_VOI_FUNCTION_UNKNOWN", "unknown VOI LUT Function, read as LINEAR"
     W_LUT_SHORT = "W_LUT_SHORT", "the VOI LUT has fewer entries than it says"
     W_LUT_BITS = "W_LUT_BITS", "the VOI LUT is not of the depth that it says"
-    W_POLARITY_CONFLICT = "W_POLARITY_CONFLICT", "Photometric Interpretation contradicts Presentation LUT Shape"
+    W_POLARITY_CONFLICT = (
+        "W_POLARITY_CONFLICT",
+        "Photometric Interpretation contradicts Presentation LUT Shape",
+    )
     W_8BIT = "W_8BIT", "8 bits stored"
     W_LOSSY = "W_LOSSY", "lossy compression"
     W_BURNED_IN = "W_BURNED_IN", "Burned In Annotation is YES"
-    W_PRECISION_MISMATCH = "W_PRECISION_MISMATCH", "the codestream is not of the depth that the header says"
+    W_PRECISION_MISMATCH = (
+        "W_PRECISION_MISMATCH",
+        "the codestream is not of the depth that the header says",
+    )
     W_NO_DELIMITER = "W_NO_DELIMITER", "the pixel sequence has no delimiter"
     W_TRAILING_BYTES = "W_TRAILING_BYTES", "bytes after the pixel data"
     W_VR_INVALID = "W_VR_INVALID", "a value is not valid for its VR"
@@ -155,7 +283,7 @@ class NotScored(StrEnum):
 
     final: bool
 
-    def __new__(cls, code: str, final: bool) -> "NotScored":  # noqa: FBT001 -- an enum's value
+    def __new__(cls, code: str, final: bool) -> Self:  # noqa: FBT001 -- an enum's value
         member = str.__new__(cls, code)
         member._value_ = code
         member.final = final
