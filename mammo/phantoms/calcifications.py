@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mammo.phantoms.contours import SHIFT, Points, contour, fixed
 from mammo.phantoms.texture import Field, as_field
 
+SPECK = 0.4  # mm, a calcification that a reader notices
 _SUPER = 4  # calcifications are drawn at four times the grid and averaged
 
 
@@ -43,6 +44,16 @@ def _places(rng: np.random.Generator, number: int, reach: float, apart: float) -
         if len(chosen) == number:
             break
     return np.array(chosen)
+
+
+def speck(spacing: float) -> Field:
+    """One round calcification of SPECK millimetres: what all clusters have in common."""
+    fine = spacing / _SUPER
+    canvas = _canvas(SPECK, spacing)
+    middle = (canvas.shape[0] << SHIFT) // 2
+    radius = round(SPECK / 2 / fine * 2**SHIFT)
+    cv2.circle(canvas, (middle, middle), radius, 255, cv2.FILLED, cv2.LINE_8, SHIFT)
+    return _finish(canvas)
 
 
 def _dots(rng: np.random.Generator, reach: float, number: int, spacing: float) -> Field:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from mammo.codes import Kind
 from mammo.phantoms.background import Background, Resolution
+from mammo.phantoms.calcifications import speck
 from mammo.phantoms.detectability import resample, unit_detectability
 from mammo.phantoms.outline import Outline
 from mammo.phantoms.shapes import CLUSTERS, MASSES, Morphology, is_mass, mask, stamp
@@ -18,6 +19,7 @@ from mammo.views import Projection
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1; the last two exclusive
 
 WEAKEST, STRONGEST, MEDIAN = 3.0, 12.0, 6.0  # d'
+DETAIL = 0.5  # mm, standard deviation of the blur that leaves of a mass what is common to masses
 _SPREAD = 0.42  # of the logarithm of d'
 _BRIGHTEST = 1.0  # tissue grey that a lesion may reach: displays saturate above
 _TRIES = 150
@@ -30,7 +32,7 @@ class Lesion:
     id: str  # the same in both views of a breast
     morphology: Morphology
     malignant: bool
-    detectability: float  # d' in this view at prepared resolution
+    detectability: float  # d' in this view at prepared resolution, of what is `known` of it
     contrast: float  # tissue grey at the stamp's peak
     depth: float  # mm behind the nipple
     box: Box
@@ -102,6 +104,19 @@ def _spot(rng: np.random.Generator, seed: _Seed, view: Background) -> tuple[floa
     return view.outline.place(seed.depth + float(np.clip(rng.normal(0, 2.5), -5, 5)), across)
 
 
+def known(picture: Field, morphology: Morphology, spacing: float) -> Field:
+    """What an observer can know of a lesion beforehand, on the picture's grid.
+
+    Nobody knows where a mass's needles point or how a cluster is strewn, and a d' that counts on
+    it is one that no reader and no network reaches. So a mass is known up to details of DETAIL,
+    a cluster by one calcification. spacing: mm a pixel.
+    """
+    if not is_mass(morphology):
+        return speck(spacing)
+    sigma = DETAIL / spacing
+    return as_field(cv2.GaussianBlur(picture, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT))
+
+
 def _show(
     rng: np.random.Generator, seed: _Seed, view: Background, at: tuple[float, float], name: str
 ) -> Lesion:
@@ -112,7 +127,7 @@ def _show(
     left = 2 * round((column / grid - size / 2) / 2)
     top = 2 * round((row / grid - size / 2) / 2)
     scale = view.prepared_scale * grid / Resolution.WORKING
-    small = resample(picture, scale)
+    small = resample(known(picture, seed.morphology, view.machine.spacing * grid), scale)
     unit = unit_detectability(small, view.spectrum(*at))
     strength = float(np.clip(seed.strength * rng.uniform(0.88, 1.12), WEAKEST, STRONGEST))
     nx, ny = view.outline.nipple
