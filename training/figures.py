@@ -1,10 +1,14 @@
 """What a run measures once its graphs are exported: calibration, figures, predictions."""
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, replace
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+import cv2
 
 from mammo.phantoms import Resolution
 from mammo.prepare import Preparation
@@ -12,13 +16,14 @@ from mammo.scoring import Calibration
 from training import calibrate, measure, predict
 from training.datasets import cbis_ddsm, phantoms
 from training.datasets.record import Split
-from training.datasets.store import Gray, Store, View
+from training.datasets.store import Store
 from training.evaluation import froc, matched_filter
 from training.material import Material, without_templates
 from training.predict import Case
 from training.recipe import Recipe
 from triton_repo.graphs import Graphs
 
+T = TypeVar("T")
 ALARMS = 1.0  # false marks a validation phantom view at which a finding is reported
 BANK_SEED = 11
 
@@ -30,20 +35,52 @@ def of_store(graphs: Graphs, held: Store, split: Split) -> list[Case]:
     return [Case(held.views[i], p) for i, p in zip(indices, found, strict=True)]
 
 
-def of_views(graphs: Graphs, views: Iterable[tuple[Gray, View]]) -> Iterator[Case]:
-    """The same for views as they are drawn."""
-    for picture, view in views:
+def of_studies(
+    out: Path, studies: phantoms.Studies, preparation: Preparation, processes: int
+) -> list[Case]:
+    """Whole phantom studies, drawn and searched by several processes."""
+    parts = _spread(_search, out, studies, preparation, processes)
+    return [case for part in parts for case in part]
+
+
+def _search(out: Path, studies: phantoms.Studies, preparation: Preparation) -> list[Case]:
+    graphs = _graphs(out)
+    cases = []
+    for picture, view in without_templates(studies, preparation):
         (found,) = predict.run(graphs, [picture])
-        yield Case(view, found)
+        cases.append(Case(view, found))
+    return cases
+
+
+def _spread(
+    work: Callable[[Path, phantoms.Studies, Preparation], T],
+    out: Path,
+    studies: phantoms.Studies,
+    preparation: Preparation,
+    processes: int,
+) -> list[T]:
+    """`work` on each process's part of the studies."""
+    parts = [replace(studies, part=(first, processes)) for first in range(processes)]
+    if processes == 1:
+        return [work(out, parts[0], preparation)]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        waiting = [pool.submit(work, out, part, preparation) for part in parts]
+        return [done.result() for done in waiting]
+
+
+def _graphs(out: Path) -> Graphs:
+    cv2.setNumThreads(1)
+    return Graphs(out / "detector.onnx", out / "classifier.onnx")
 
 
 def calibration(
-    out: Path, graphs: Graphs, chosen: Recipe, made: Material, preparation: Preparation
+    out: Path, chosen: Recipe, made: Material, preparation: Preparation, processes: int
 ) -> dict[str, Any]:
     """`calibration.json`: probability, threshold and the steps of the score."""
     path = out / "calibration.json"
     if path.is_file():
         return dict(json.loads(path.read_text()))
+    graphs = _graphs(out)
     groups = [of_store(graphs, made.stores["phantoms-validation"], Split.VALIDATION)]
     films = made.find(cbis_ddsm.NAME)
     if films:
@@ -54,7 +91,7 @@ def calibration(
     population = phantoms.Studies(
         phantoms.REFERENCE_SEED, chosen.phantoms.reference_studies, Split.VALIDATION
     )
-    cases = list(of_views(graphs, without_templates(population, preparation)))
+    cases = of_studies(out, population, preparation, processes)
     scores = [p for _, p in calibrate.by_group(cases, fitted, breast=False).values()]
     result = {
         "calibration": asdict(fitted),
@@ -72,11 +109,11 @@ def calibration(
 
 def measured(
     out: Path,
-    graphs: Graphs,
     adjusted: dict[str, Any],
     chosen: Recipe,
     made: Material,
     preparation: Preparation,
+    processes: int,
     command: str,
 ) -> dict[str, Any]:
     """`figures.json`, and `predictions-*.jsonl` from which it can be computed again."""
@@ -85,12 +122,14 @@ def measured(
         return dict(json.loads(path.read_text()))
     fitted = Calibration(**adjusted["calibration"])
     tested = phantoms.Studies(phantoms.TEST_SEED, chosen.phantoms.test_studies, Split.TEST)
-    cases, rival = _beside_matched_filter(graphs, tested, preparation)
+    parts = _spread(_beside_matched_filter, out, tested, preparation, processes)
+    cases = [case for part, _ in parts for case in part]
+    rival = [marked for _, part in parts for marked in part]
     marks = [measure.marked(case) for case in cases]
     full = phantoms.Studies(
         phantoms.TEST_SEED + 1, chosen.phantoms.test_full_size_studies, Split.TEST, Resolution.FULL
     )
-    big = list(of_views(graphs, without_templates(full, preparation)))
+    big = of_studies(out, full, preparation, processes)
     result = {
         "command": command,
         "phantoms": measure.sensitivity(marks),
@@ -105,7 +144,7 @@ def measured(
     predict.save(out / "predictions-phantoms-full-size.jsonl", big)
     films = made.find(cbis_ddsm.NAME)
     if films:
-        seen = of_store(graphs, films, Split.TEST)
+        seen = of_store(_graphs(out), films, Split.TEST)
         result["cbis_ddsm_test"] = measure.sensitivity([measure.marked(case) for case in seen])
         result["cbis_ddsm_test"]["breasts"] = measure.discrimination(seen, fitted, breast=True)
         predict.save(out / f"predictions-{cbis_ddsm.NAME}.jsonl", seen)
@@ -114,9 +153,10 @@ def measured(
 
 
 def _beside_matched_filter(
-    graphs: Graphs, studies: phantoms.Studies, preparation: Preparation
+    out: Path, studies: phantoms.Studies, preparation: Preparation
 ) -> tuple[list[Case], list[measure.Marked]]:
     """The release's findings and the matched filters', on the same views."""
+    graphs = _graphs(out)
     known = [(t, matched_filter.transform(t)) for t in matched_filter.bank(BANK_SEED)]
     cases, rival = [], []
     for number, (picture, view, own) in enumerate(phantoms.study_views(studies, preparation)):
@@ -128,5 +168,5 @@ def _beside_matched_filter(
         cases.append(case)
         rival.append(measure.with_strength(case, froc.outcome(marks)))
         if number % 40 == 39:
-            print(f"measured {number + 1} of {4 * studies.count} phantom views", flush=True)
+            print(f"matched filters: {number + 1} views", flush=True)
     return cases, rival

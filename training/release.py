@@ -34,7 +34,6 @@ from training import (
 )
 from training.recipe import Recipe
 from triton_repo import build, contract
-from triton_repo.graphs import Graphs
 
 RECORDED = ("calibration.json", "figures.json", "record.json", "card.md")
 INTENDED = (
@@ -89,9 +88,9 @@ def release(
     out.mkdir(parents=True, exist_ok=True)
     chosen, preparation = recipe.load(recipe_name), Preparation()
     made = material.make(out, chosen, preparation, data)
-    graphs = trained(out, chosen, made, preparation, data, processes)
-    adjusted = figures.calibration(out, graphs, chosen, made, preparation)
-    found = figures.measured(out, graphs, adjusted, chosen, made, preparation, command)
+    trained(out, chosen, made, preparation, data, processes)
+    adjusted = figures.calibration(out, chosen, made, preparation, processes)
+    found = figures.measured(out, adjusted, chosen, made, preparation, processes, command)
     text = card.text(target.name, found, real=data is not None)
     (out / "card.md").write_text(text)
     (out / "record.json").write_text(json.dumps(record(chosen, data is not None), indent=1))
@@ -120,7 +119,7 @@ def trained(
     preparation: Preparation,
     data: Path | None,
     processes: int,
-) -> Graphs:
+) -> None:
     """Both networks, exported as `detector.onnx` and `classifier.onnx`."""
     sizes = contract.Sizes(preparation.height, preparation.width, chosen.boxes)
     finding, judging = out / "detector.onnx", out / "classifier.onnx"
@@ -134,7 +133,6 @@ def trained(
         team.together(_classifier, (out, chosen, preparation, data), processes, out)
         judged = train_classifier.trained(out)
         export.classifier_graph(judged, sizes, picture, finding, judging)
-    return Graphs(finding, judging)
 
 
 def _detector(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:

@@ -50,6 +50,7 @@ class Studies:
     count: int
     split: Split
     resolution: Resolution = Resolution.WORKING
+    part: tuple[int, int] = (0, 1)  # every second number from the first one: for several processes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +86,8 @@ def study_views(
     studies: Studies, preparation: Preparation
 ) -> Iterator[tuple[Gray, View, list[Template]]]:
     """Prepared views, four a study, with each lesion's template for a matched filter."""
-    for plan in phantoms.plan(studies.count, studies.seed):
+    first, step = studies.part
+    for plan in phantoms.plan(studies.count, studies.seed)[first::step]:
         for image in phantoms.render(plan, studies.resolution):
             done = prepare_gray(image.gray(), preparation, image.laterality)
             view = _view(

@@ -2,8 +2,8 @@
 
 Heads as in Zhou et al., "Objects as Points", 2019; boxes as distances to the four sides as in
 Tian et al., "FCOS", ICCV 2019; pyramid as in Lin et al., "Feature Pyramid Networks", CVPR 2017,
-summed up to stride 8 only, with the stride-4 map pooled in: single calcifications are smaller
-than a cell at stride 8.
+summed up to stride 8 only. Beside it a shallow branch of its own, trained from nothing: single
+calcifications are two or three pixels wide, which ImageNet's first layers were not made for.
 """
 
 import torch
@@ -35,7 +35,14 @@ class Detector(nn.Module):
     def __init__(self, kinds: int = 2, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
         self.backbone = backbone.Pyramid(pretrained)
-        self.laterals = nn.ModuleList(nn.Conv2d(c, WIDTH, 1) for c in backbone.CHANNELS)
+        self.laterals = nn.ModuleList(nn.Conv2d(c, WIDTH, 1) for c in backbone.CHANNELS[1:])
+        self.specks = nn.Sequential(
+            nn.Conv2d(3, 16, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(16, 32, 3, stride=2, padding=1),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(32, WIDTH, 3, stride=2, padding=1),
+        )
         self.smooth = nn.Sequential(_conv(WIDTH), _conv(WIDTH))
         self.heat = nn.Conv2d(WIDTH, kinds, 1)
         self.sides = nn.Conv2d(WIDTH, 4, 1)
@@ -45,10 +52,11 @@ class Detector(nn.Module):
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
         with torch.autocast("cpu", enabled=False):
             seen = backbone.pictures(image.float() / 255.0)
-        maps = self.backbone(seen.contiguous(memory_format=torch.channels_last))
-        fine, p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        maps = self.backbone(seen)[1:]
+        p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
         p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
-        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest") + F.avg_pool2d(fine, 2)
+        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest") + self.specks(seen)
         x = self.smooth(p3)
         return self.heat(x), F.softplus(self.sides(x).float()) * UNIT
 
