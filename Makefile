@@ -43,7 +43,7 @@ lint: .venv/dev ## format, rules, types and room borders: what CI checks
 format: .venv/dev ## rewrite what a tool can rewrite
 	$(BIN)/ruff check --fix-only -q; $(BIN)/ruff format
 bench: .venv/dev .venv-triton/run ## measure every figure of docs/results.md again
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --write
 train: .venv/train ## the default release from scratch: DATA=folder of real images, or phantoms alone
 	$(BIN)/python -m training.release --data $(DATA) --out $(RUN)
 lock: ## choose new versions: rewrite constraints.txt

@@ -1,12 +1,21 @@
-"""Every benchmark, one after the other, as tables in Markdown: `python -m benchmarks [--quick]`."""
+"""Every benchmark, one after the other, as tables in Markdown.
+
+`python -m benchmarks [--quick] [--json]` prints them; `--write` puts them into docs/results.md.
+"""
 
 import importlib
 import json
+import os
 import pkgutil
 from dataclasses import asdict
+from pathlib import Path
 
 import benchmarks
 from benchmarks.paired import Row, parser
+
+
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+BEGIN, END = "<!-- tables: written by `make bench` -->", "<!-- end of tables -->"
 
 
 def measured(*, quick: bool) -> dict[str, list[Row]]:
@@ -39,10 +48,23 @@ def markdown(name: str, rows: list[Row]) -> str:
     return "\n".join([*lines, ""])
 
 
+def write(tables: str) -> None:
+    """Replace the tables of docs/results.md."""
+    head, _, rest = PAGE.read_text().partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    PAGE.write_text(f"{head}{BEGIN}\n\n{tables}\n{END}{tail}")
+
+
 if __name__ == "__main__":
-    given = parser(__doc__ or "").parse_args()
+    arguments = parser(__doc__ or "")
+    arguments.add_argument("--write", action="store_true", help="into docs/results.md")
+    given = arguments.parse_args()
+    load = os.getloadavg()[0]
     everything = measured(quick=given.quick)
     if given.json:
         print(json.dumps({name: [asdict(r) for r in rows] for name, rows in everything.items()}))
     else:
-        print("\n".join(markdown(name, rows) for name, rows in everything.items()))
+        tables = "\n".join(markdown(name, rows) for name, rows in everything.items())
+        if given.write:
+            write(f"{tables}\nLoad average at the start: {load:.1f}.")
+        print(tables)
