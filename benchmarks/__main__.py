@@ -13,7 +13,6 @@ from pathlib import Path
 import benchmarks
 from benchmarks.paired import Row, parser
 
-
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- tables: written by `make bench` -->", "<!-- end of tables -->"
 
