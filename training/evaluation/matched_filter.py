@@ -27,7 +27,8 @@ Mask = NDArray[np.bool_]
 TILE, RIM = 256, 64  # prepared pixels: a neighbourhood taken as stationary; its unused edge
 STEP = TILE - 2 * RIM
 AIR = 12  # grey level below which there is no breast
-SKIN = 8  # prepared pixels inside the outline that are not scored: its edge is no texture
+SKIN = 12  # prepared pixels inside the outline and the picture that are not scored: there is no
+# texture at the skin's edge, and beyond the picture's it is only mirrored
 RADII = (4.0, 7.0)  # mm, around the phantoms' median of 5 to 5.5
 SPACING = 0.2  # mm a prepared pixel, of a middling breast
 APART = 24  # prepared pixels between two marks: a small lesion's size
@@ -61,9 +62,12 @@ def marks(
     """Boxes (n, 4) and scores (n,), the best first, at most `most`; picture is (h, w) uint8."""
     height, width = picture.shape
     frame = [(RIM, RIM + -height % STEP), (RIM, RIM + -width % STEP)]
-    tissue = np.pad(_breast(picture), frame, mode="symmetric")
+    breast = _breast(picture)
+    core = cv2.copyMakeBorder(breast, *(SKIN,) * 4, cv2.BORDER_CONSTANT, value=0)
+    core = cv2.erode(core, np.ones((2 * SKIN + 1,) * 2, np.uint8))
+    scored = np.pad(core[SKIN:-SKIN, SKIN:-SKIN] > 0, frame)
+    tissue = np.pad(breast, frame, mode="symmetric")
     grey = np.pad(picture, frame, mode="symmetric").astype(np.float32)
-    scored = cv2.erode(tissue, np.ones((2 * SKIN + 1,) * 2, np.uint8)) > 0
     flat = _flat(grey, tissue)
     best = np.full(grey.shape, -np.inf, np.float32)
     which = np.zeros(grey.shape, np.int32)

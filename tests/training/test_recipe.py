@@ -1,0 +1,29 @@
+"""A recipe says everything, and nothing that no code reads."""
+
+import pytest
+from pydantic import ValidationError
+
+from training import recipe
+from training.datasets import cbis_ddsm, cdd_cesm
+
+
+@pytest.mark.parametrize("name", ["default", "quick"])
+def test_the_recipes_that_are_shipped_load(name: str) -> None:
+    assert recipe.load(name).boxes > 0
+
+
+def test_shares_name_the_stores_that_readers_make() -> None:
+    named = recipe.load("default").shares.by_store()
+    assert set(named) == {"phantoms-train", cbis_ddsm.NAME, cdd_cesm.NAME}
+    assert sum(named.values()) == pytest.approx(1)
+
+
+def test_a_key_that_no_code_reads_is_refused_by_name() -> None:
+    given = recipe.load("quick").model_dump()
+    given["detector"]["learning_rat"] = 0.1
+    with pytest.raises(ValidationError, match="learning_rat"):
+        recipe.Recipe.model_validate(given)
+
+
+def test_the_default_population_is_large_enough_for_deciles() -> None:
+    assert recipe.load("default").phantoms.reference_studies >= 200
