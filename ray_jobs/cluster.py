@@ -3,13 +3,17 @@
 import logging
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import ray
+from ray.exceptions import RayError
 
 from ray_jobs import sessions
+from ray_jobs.faults import ServiceLost
 
+CONNECT_TIMEOUT_S = 5.0
 OBJECT_STORE_BYTES = 150 << 20  # results are a few kilobytes; images never leave their task
 
 # A local worker inherits the driver's environment. This is all that it gets: no database
@@ -41,6 +45,25 @@ def worker_environment(environ: dict[str, str]) -> dict[str, str]:
     return kept | WORKER_SETTINGS
 
 
+def _join(address: str) -> None:
+    """Connect to somebody else's cluster; raises `ServiceLost` in one sentence."""
+    what = (
+        f"Ray at {address} could not be reached: check NIGHTREAD_RAY_ADDRESS, that its head "
+        "runs, and RAY_AUTH_TOKEN_PATH."
+    )
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdigit():
+        # Ray itself would try for minutes.
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECT_TIMEOUT_S).close()
+        except OSError:
+            raise ServiceLost(what) from None
+    try:
+        ray.init(address=address, log_to_driver=False, configure_logging=False)
+    except (RayError, ConnectionError, RuntimeError, ValueError):
+        raise ServiceLost(what) from None
+
+
 @contextmanager
 def cluster(address: str | None, cpus: int | None = None) -> Iterator[None]:
     """A Ray cluster to submit to: one at `address`, or a local one that ends with the block.
@@ -49,7 +72,7 @@ def cluster(address: str | None, cpus: int | None = None) -> Iterator[None]:
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
     if address:
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+        _join(address)
         try:
             yield
         finally:

@@ -16,6 +16,7 @@ from db.session import in_transaction
 from mammo.pseudonym import Pseudonyms
 from mammo.verdict import Policy
 from ray_jobs.archive.store import StoreConfig
+from ray_jobs.faults import ServiceLost
 from ray_jobs.inference.client import TritonConfig
 from triton_repo.release import Release
 
@@ -93,7 +94,14 @@ class Running:
         from ray_jobs.cluster import cluster  # noqa: PLC0415
 
         self.resources.enter_context(cluster(self.job.ray_address))
-        cores = math.ceil(ray.cluster_resources().get("CPU", 1))  # type: ignore[no-untyped-call]
+        has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        cores = math.ceil(has.get("CPU", 1))
+        if has.get("memory", 0) < self.job.study_memory_mb << 20:
+            # Ray would let every study wait for ever.
+            raise ServiceLost(
+                f"Ray has {int(has.get('memory', 0)) >> 20} MB for tasks, and a study is given "
+                f"{self.job.study_memory_mb}: lower NIGHTREAD_STUDY_MEMORY_MB, or add memory."
+            )
         # A queue of one study behind each core: a core never waits for the driver.
         self.window = self.job.window or 2 * cores
 

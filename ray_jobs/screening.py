@@ -20,6 +20,7 @@ from ray_jobs.records import StudyOutcome
 from ray_jobs.window import Ended, finished
 
 PAGE = 100  # studies planned at a time
+MOST_AGAIN = 1000  # studies that a run tries a second time: it holds no more in memory
 SERVICE_PATIENCE_S = 30.0  # how long a service may be away before the run gives up
 
 
@@ -44,8 +45,8 @@ def screen_pending(job: Job, run: Running) -> None:
     _prove_triton(job, patience_s=10.0)
     run.start_ray()
     # What failed for a reason that may pass is tried once more, when all else is done.
-    again = list(_pass(job, run, _pending(job, run), last=False))
-    list(_pass(job, run, again, last=True))
+    again = list(_pass(job, run, _pending(job, run), again=MOST_AGAIN))
+    list(_pass(job, run, again, again=0))
 
 
 def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
@@ -64,9 +65,9 @@ def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
 
 
 def _pass(
-    job: Job, run: Running, studies: Iterable[PlannedStudy], *, last: bool
+    job: Job, run: Running, studies: Iterable[PlannedStudy], *, again: int
 ) -> Iterator[PlannedStudy]:
-    """Screen `studies`; yields those that are worth another try, unless this is the `last`."""
+    """Screen `studies`; yields up to `again` that are worth another try."""
     from ray_jobs.tasks import screen_study  # noqa: PLC0415 -- Ray only where there is work
 
     manifest = job.release.manifest
@@ -93,7 +94,9 @@ def _pass(
             run.spent(stage, seconds)
         if outcome.lost:
             _wait_for_services(job, outcome.lost)
-        if outcome.not_scored and not outcome.not_scored.final and not last and not ended.overdue:
+        why = outcome.not_scored
+        if why and not why.final and not ended.overdue and again > 0:
+            again -= 1
             yield ended.item.study
             continue
         study, arranged = ended.item

@@ -61,6 +61,18 @@ def test_postgres_down(nightread, prefix, stack, closed_port: int) -> None:
     is_one_line_about(called, 3, "PostgreSQL", str(closed_port), "NIGHTREAD_DATABASE_URL")
 
 
+def test_ray_down(nightread, put, closed_port: int) -> None:
+    unread = put("ray-down", {"notes.txt": b"nothing"})
+    called = nightread("screen", unread, "--ray-address", f"127.0.0.1:{closed_port}")
+    is_one_line_about(called, 3, "Ray", str(closed_port), "NIGHTREAD_RAY_ADDRESS")
+
+
+def test_a_study_that_no_node_has_memory_for_does_not_wait_for_ever(nightread, put) -> None:
+    unread = put("memory", {"notes.txt": b"nothing"})
+    called = nightread("screen", unread, NIGHTREAD_STUDY_MEMORY_MB="99000000")
+    is_one_line_about(called, 3, "Ray has", "NIGHTREAD_STUDY_MEMORY_MB")
+
+
 def test_triton_down_and_then_there_again(nightread, prefix, closed_port: int) -> None:
     called = nightread("screen", prefix, NIGHTREAD_TRITON_URL=f"127.0.0.1:{closed_port}")
     is_one_line_about(called, 3, "Triton", str(closed_port), "NIGHTREAD_TRITON_URL")
