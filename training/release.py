@@ -32,6 +32,7 @@ from training import (
     train_classifier,
     train_detector,
 )
+from training.datasets.folders import DatasetError
 from training.recipe import Recipe
 from triton_repo import build, contract
 
@@ -50,6 +51,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="tiny data: that all of it works")
     parser.add_argument("--name", help="of the release; else the run's folder's")
     parser.add_argument("--releases", type=Path, help="where the release is built; else in the run")
+    parser.add_argument("--record", type=Path, help="where the run's record is copied to")
     parser.add_argument("--processes", type=int, default=2, help="that train together")
     given = parser.parse_args(arguments)
     cv2.setNumThreads(1)
@@ -65,14 +67,19 @@ def main(arguments: list[str] | None = None) -> None:
             *(["--quick"] if given.quick else []),
         ]
     )
-    release(
-        given.out,
-        (given.releases or given.out / "releases") / name,
-        recipe_name="quick" if given.quick else "default",
-        data=data,
-        command=command,
-        processes=given.processes,
-    )
+    try:
+        release(
+            given.out,
+            (given.releases or given.out / "releases") / name,
+            recipe_name="quick" if given.quick else "default",
+            data=data,
+            command=command,
+            processes=given.processes,
+        )
+    except DatasetError as error:
+        parser.error(str(error))
+    if given.record:
+        keep(given.out, given.record)
 
 
 def release(

@@ -135,5 +135,17 @@ def test_one_command_makes_a_release_and_a_second_one_repeats_it(tmp_path: Path)
     assert list(built.manifest.scale.steps) == sorted(built.manifest.scale.steps)
     card = (tmp_path / "run" / "releases" / "tiny" / "card.md").read_text()
     assert "Not for clinical use" in card
-    release.main(arguments)  # nothing is trained or measured again
+    # Nothing is trained or measured again, and the record is small enough to commit.
+    release.main([*arguments, "--record", str(tmp_path / "kept")])
+    kept = list((tmp_path / "kept").iterdir())
+    assert {"figures.json", "record.json", "card.md"} <= {path.name for path in kept}
+    assert sum(path.stat().st_size for path in kept) < 1_000_000
     assert releases.load(tmp_path / "run" / "releases" / "tiny").digest == built.digest
+
+
+def test_a_wrong_data_folder_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        release.main(["--data", str(tmp_path), "--out", str(tmp_path / "run"), "--quick"])
+    assert "point --data at the folder that holds" in capsys.readouterr().err
