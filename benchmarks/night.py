@@ -50,7 +50,7 @@ def stack(folder: Path) -> Iterator[Settings]:
     layout = Layout(folder)
     up(layout, load_settings(stack_file=None), lambda _: None)
     try:
-        yield load_settings(layout.settings_file)
+        yield load_settings(layout.settings_file, environment=False)
     finally:
         down(layout)
 

@@ -34,10 +34,6 @@ class Pseudonyms:
         """`s_…` of a Study Instance UID."""
         return self._of("s_", study_uid)
 
-    def object(self, bucket: str, key: str) -> str:
-        """`o_…` of an object: keys hold names and accession numbers."""
-        return self._of("o_", bucket, key)
-
     def _of(self, prefix: str, *parts: str) -> str:
         digest = hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256)
         return prefix + base64.b32encode(digest[: _BITS // 8]).decode().rstrip("=").lower()

@@ -1,11 +1,15 @@
 """From what the database says to the documents that other programs rely on."""
 
+from datetime import UTC, datetime
+
 from db.runs import Run
 from db.summary import Summary
 from db.worklist import WorklistItem as Item
 from db.worklist import WorklistPage
 from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
 from nightread import shapes
+
+SILENT_S = 60  # a run that lives says so every 2 s; a lost connection is tried for 8 s
 
 
 def screen_fields(run: Run, counted: Summary) -> dict[str, object]:
@@ -109,13 +113,15 @@ def _item(item: Item) -> shapes.WorklistItem:
 
 
 def status(run: Run, counted: Summary) -> shapes.StatusDocument:
-    """A run that failed is told as interrupted: for both, the next one goes on."""
+    """A run that says nothing any more was killed: the next one goes on where it stopped."""
+    silent = (datetime.now(UTC) - run.heartbeat_at).total_seconds() > SILENT_S
+    state = "interrupted" if run.state == "running" and silent else run.state
     rate = counted.studies_per_minute
-    left = 60 * counted.pending / rate if run.state == "running" and rate else None
+    left = 60 * counted.pending / rate if state == "running" and rate else None
     return shapes.StatusDocument.model_validate(
         screen_fields(run, counted)
         | {
-            "state": "interrupted" if run.state == "failed" else run.state,
+            "state": state,
             "seconds_left": left,
         }
     )

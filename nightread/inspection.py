@@ -74,6 +74,10 @@ def inspect(
         return _line(source, header.facts, judgement, None)
     try:
         decoded = decode(source.read(0, source.size))
+    except ObjectUnreadable as error:
+        return _line(source, header.facts, _quarantined(error.reason), None)
+    except OSError:
+        return _line(source, header.facts, _quarantined(Reason.READ_FAILED), None)
     except PixelError as error:
         return _line(source, header.facts, _quarantined(error.reason, error.detail), None)
     prepared = prepare(decoded, header.facts.laterality, params)

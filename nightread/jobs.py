@@ -72,12 +72,13 @@ def job_of(
             f"The pseudonym key in {key} can't be used: {error}; "
             "32 random bytes will do: head -c 32 /dev/urandom"
         ) from None
+    settings.need("triton_url")
     return Job(
         prefix=prefix,
         release=release,
         store=store_config(settings),
         triton=TritonConfig(
-            tuple(settings.need("triton_url").split(",")),
+            settings.triton_urls,
             str(settings.triton_ca) if settings.triton_ca else None,
         ),
         engine=connect(settings.need("database_url")),
@@ -144,10 +145,14 @@ def code_version() -> str:
     root = Path(__file__).parents[1]
     if not (root / ".git").exists():
         return version
-    commit = subprocess.run(
-        ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
-        capture_output=True,
-        text=True,
-        check=False,
-    ).stdout.strip()
+    try:
+        asked = subprocess.run(
+            ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:  # a checkout without git
+        return version
+    commit = asked.stdout.strip()
     return f"{version}+{commit}" if commit else version

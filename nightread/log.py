@@ -28,7 +28,10 @@ def configure(log_format: Literal["console", "json"]) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        # A person at a terminal reads the account; a log collector wants the events too.
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.INFO if log_format == "json" else logging.WARNING
+        ),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -15,7 +15,7 @@ from mammo.decode import Decoded, PixelError, decode
 from mammo.facts import Facts
 from mammo.header import NeedMore, parse
 from mammo.prepare import Preparation, Prepared, prepare
-from nightread.errors import Refused
+from nightread.errors import Refused, UsageError
 from nightread.shapes import GeometryShape, PrepareDocument, PrepareMilliseconds
 
 
@@ -58,8 +58,11 @@ def prepare_file(path: Path, params: Preparation) -> View:
         finally:
             spent[name] += 1000 * (perf_counter() - began)
 
-    with stage("read"):
-        data = path.read_bytes()
+    try:
+        with stage("read"):
+            data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}.") from None
     facts = _facts(data, path)
     try:
         with stage("decode"):
@@ -84,7 +87,10 @@ def _facts(data: bytes, path: Path) -> Facts:
 def write_tensor(view: View, out: Path) -> None:
     """`tensor` uint8 (1, height, width) and `geometry` as JSON."""
     geometry = json.dumps(view.prepared.geometry.as_dict())
-    np.savez_compressed(out, tensor=view.prepared.tensor, geometry=np.array(geometry))
+    try:
+        np.savez_compressed(out, tensor=view.prepared.tensor, geometry=np.array(geometry))
+    except OSError as error:
+        raise UsageError(f"{out} can't be written: {error.strerror}.") from None
 
 
 def write_picture(view: View, boxes: Path | None, out: Path) -> None:
@@ -105,4 +111,4 @@ def write_picture(view: View, boxes: Path | None, out: Path) -> None:
     marks = [picture.Mark(*box.corners, box.caption) for box in found]
     drawn = picture.side_by_side(view.prepared, native, marks, caption)
     if not cv2.imwrite(str(out), drawn):
-        raise Refused(f"{out} could not be written: check that its folder is there.")
+        raise UsageError(f"{out} can't be written: check that its folder is there.")

@@ -100,16 +100,22 @@ def reporter(*, quiet: bool) -> Iterator[Reporter | Silent]:
         yield Reporter(bars)
 
 
+def headline(document: ScreenDocument) -> str:
+    """What a finished run did, in a sentence."""
+    studies = document.studies
+    if document.objects.listed == 0:
+        return "Nothing to do: there is no object under this prefix."
+    if studies.screened_now == 0 and studies.pending == 0:
+        return f"Nothing to do: all {studies.known} studies are current under this release."
+    return (
+        f"Screened {studies.screened_now} studies in {document.seconds.total:.1f} s "
+        f"({document.studies_per_minute:.1f} a minute)."
+    )
+
+
 def account(document: ScreenDocument, console: Console) -> None:
     """A run's summary: every object, instance and study is in one of its numbers."""
     studies, objects, instances = document.studies, document.objects, document.instances
-    if studies.screened_now == 0 and studies.pending == 0:
-        console.print(f"Nothing to do: all {studies.known} studies are current under this release.")
-    else:
-        console.print(
-            f"Screened {studies.screened_now} studies in {document.seconds.total:.1f} s "
-            f"({document.studies_per_minute:.1f} a minute)."
-        )
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold")
     table.add_column(justify="right")

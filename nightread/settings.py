@@ -138,6 +138,22 @@ class Settings(BaseSettings):
         return str(value)
 
 
+class _FileAlone(Settings):
+    """What a file says, whatever the environment does."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+
 def _sentence(error: ValidationError, file: Path | None) -> str:
     """The first fault in words. The value itself is not shown: it may hold a password."""
     fault = error.errors(include_input=False, include_url=False)[0]
@@ -152,10 +168,16 @@ def _sentence(error: ValidationError, file: Path | None) -> str:
     return f"{where} is wrong: {what[0].lower()}{what[1:]}; for example {example}"
 
 
-def load_settings(config: Path | None = None, *, stack_file: Path | None = STACK_FILE) -> Settings:
+def load_settings(
+    config: Path | None = None,
+    *,
+    stack_file: Path | None = STACK_FILE,
+    environment: bool = True,
+) -> Settings:
     """Read the settings: `config`, or `stack_file` where it exists, under the environment.
 
-    Raises ConfigurationError with one sentence for a wrong value, an unknown name in the file,
+    Without `environment` the file alone counts: a demonstration must not touch the services
+    that the environment names. Raises ConfigurationError with one sentence for a wrong value, an unknown name in the file,
     or a file that can't be read.
     """
     file = config or (stack_file if stack_file is not None and stack_file.exists() else None)
@@ -171,6 +193,6 @@ def load_settings(config: Path | None = None, *, stack_file: Path | None = STACK
             reason = str(error).splitlines()[0]
             raise ConfigurationError(f"The settings file {file} is not TOML: {reason}.") from None
     try:
-        return Settings(**table)
+        return Settings(**table) if environment else _FileAlone(**table)
     except ValidationError as error:
         raise ConfigurationError(_sentence(error, file)) from None

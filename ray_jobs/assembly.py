@@ -18,13 +18,15 @@ from ray_jobs.records import InstanceOutcome, Listed, PlannedInstance, StudyOutc
 from triton_repo.release import Manifest
 
 MISSING_VIEWS, ONE_BREAST_ONLY = "MISSING_VIEWS", "ONE_BREAST_ONLY"
+SOME_NOT_VALID = "SOME_NOT_VALID_FOR_RELEASE"  # and were not looked at
 
 
 class Arranged(NamedTuple):
     """A study's instances, settled between them."""
 
     plan: StudyPlan  # what is to be read: accepted, and of a kind that the release is valid for
-    settled: tuple[PixelVerdict, ...]  # what the others became
+    settled: tuple[PixelVerdict, ...]  # what others became
+    not_valid: int  # accepted images of a kind that the release was not made for
 
 
 def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
@@ -32,12 +34,15 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
     members = [_member(instance) for instance in study.instances]
     judgements = assemble(members).judgements
     wanted: list[PlannedInstance] = []
+    not_valid = 0
     settled: list[PixelVerdict] = []
     for instance, member, judgement in zip(study.instances, members, judgements, strict=True):
         facts = member.facts
         if judgement.verdict is not Verdict.ACCEPTED:
             settled.append(_settled(instance, judgement))
-        elif facts.laterality and facts.view and facts.source_kind in manifest.valid_for:
+        elif facts.source_kind not in manifest.valid_for:
+            not_valid += 1
+        elif facts.laterality and facts.view:
             wanted.append(
                 PlannedInstance(
                     instance.id,
@@ -50,7 +55,7 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
                     judgement.flags,
                 )
             )
-    return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled))
+    return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled), not_valid)
 
 
 def _member(instance: plan.PlannedInstance) -> Member:
@@ -73,11 +78,11 @@ def _settled(instance: plan.PlannedInstance, judgement: Judgement) -> PixelVerdi
 def result_of(
     study: PlannedStudy,
     outcome: StudyOutcome,
-    settled: tuple[PixelVerdict, ...],
+    arranged: Arranged,
     manifest: Manifest,
 ) -> StudyResult:
     """A study's result: a breast's score is the highest of its views, the study's of its breasts."""
-    verdicts = settled + tuple(_verdict(item) for item in outcome.instances)
+    verdicts = arranged.settled + tuple(_verdict(item) for item in outcome.instances)
     if outcome.not_scored is not None:
         return not_scored(study, outcome.not_scored, manifest, verdicts)
     scored = [item for item in outcome.instances if item.probability is not None]
@@ -94,7 +99,7 @@ def result_of(
         left=breasts[Laterality.LEFT],
         right=breasts[Laterality.RIGHT],
         missing_views=missing,
-        warnings=_warnings(scored, missing, breasts.values()),
+        warnings=_warnings(scored, missing, breasts.values(), arranged),
         findings=tuple(_findings(scored)),
         used=tuple(
             UsedInstance(item.planned.sop_instance_uid, item.sha256)
@@ -155,6 +160,7 @@ def _warnings(
     scored: list[InstanceOutcome],
     missing: tuple[str, ...],
     breasts: Iterable[BreastScore | None],
+    arranged: Arranged,
 ) -> tuple[str, ...]:
     found: set[str] = set()
     for item in scored:
@@ -164,6 +170,8 @@ def _warnings(
         found.add(ONE_BREAST_ONLY)
     elif missing:
         found.add(MISSING_VIEWS)
+    if arranged.not_valid:
+        found.add(SOME_NOT_VALID)
     return tuple(sorted(found))
 
 

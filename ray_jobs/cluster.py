@@ -3,9 +3,12 @@
 import logging
 import os
 import shutil
+import signal
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 from ray.exceptions import RayError
@@ -18,7 +21,14 @@ OBJECT_STORE_BYTES = 150 << 20  # results are a few kilobytes; images never leav
 
 # A local worker inherits the driver's environment. This is all that it gets: no database
 # address, no password, no token. S3 credentials are the one thing that a worker does need.
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH")
+_KEPT = frozenset(
+    {
+        *("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "LD_LIBRARY_PATH"),
+        # The way to S3 and Triton: proxies and certificate authorities.
+        *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"),
+    }
+)
 _KEPT_PREFIXES = ("AWS_",)
 WORKER_SETTINGS = {
     # One core a task: libraries must not start pools of their own.
@@ -29,7 +39,6 @@ WORKER_SETTINGS = {
     "MALLOC_MMAP_THRESHOLD_": "268435456",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
     "MALLOC_ARENA_MAX": "2",
-    "AWS_EC2_METADATA_DISABLED": "true",
     "RAY_USAGE_STATS_ENABLED": "0",
     "PYTHONWARNINGS": "ignore",
 }
@@ -43,6 +52,12 @@ def worker_environment(environ: dict[str, str]) -> dict[str, str]:
         if name in _KEPT or name.startswith(_KEPT_PREFIXES)
     }
     return kept | WORKER_SETTINGS
+
+
+def _restore(stop: Any) -> None:
+    """Take SIGTERM back: Ray's own handler aborts with a dump of its stack."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _join(address: str) -> None:
@@ -59,7 +74,12 @@ def _join(address: str) -> None:
         except OSError:
             raise ServiceLost(what) from None
     try:
-        ray.init(address=address, log_to_driver=False, configure_logging=False)
+        ray.init(
+            address=address,
+            log_to_driver=False,
+            configure_logging=False,
+            runtime_env={"env_vars": WORKER_SETTINGS},
+        )
     except (RayError, ConnectionError, RuntimeError, ValueError):
         raise ServiceLost(what) from None
 
@@ -71,8 +91,10 @@ def cluster(address: str | None, cpus: int | None = None) -> Iterator[None]:
     The local one leaves no process, no session folder and no token behind.
     """
     logging.getLogger("ray").setLevel(logging.ERROR)
+    stop = signal.getsignal(signal.SIGTERM)
     if address:
         _join(address)
+        _restore(stop)
         try:
             yield
         finally:
@@ -97,6 +119,7 @@ def cluster(address: str | None, cpus: int | None = None) -> Iterator[None]:
         )
         # The driver gets its own environment back; Ray's processes keep the small one.
         os.environ.update(whole)
+        _restore(stop)
         yield
     finally:
         ray.shutdown()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import date
+from itertools import chain
 from time import perf_counter
 
 from db import index
@@ -19,6 +20,8 @@ from ray_jobs.job import Job, Running
 from ray_jobs.records import Listed
 from ray_jobs.window import finished
 
+Batch = tuple[ObjectToRead, ...]
+
 BATCH = 32  # headers a task: some tens of milliseconds each over a network, 2 to 5 of CPU
 
 
@@ -34,7 +37,7 @@ def index_prefix(job: Job, run: Running) -> None:
     in_transaction(job.engine, lambda session: index.listing_done(session, run.id))
 
 
-def _to_read(job: Job, run: Running) -> Iterator[tuple[ObjectToRead, ...]]:
+def _to_read(job: Job, run: Running) -> Iterator[Batch]:
     """Batches of objects whose headers are wanted, as the listing goes on."""
     waiting: list[ObjectRef] = []
     pages = store.pages(job.store, job.prefix.bucket, job.prefix.key)
@@ -58,40 +61,48 @@ def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[Obje
     return lambda session: index.listed(session, run.id, job.prefix.bucket, rows)
 
 
-def _batch(refs: list[ObjectRef]) -> tuple[ObjectToRead, ...]:
+def _batch(refs: list[ObjectRef]) -> Batch:
     return tuple(ObjectToRead(r.id, r.bucket, Listed(r.key, r.etag, r.size)) for r in refs)
 
 
 def _read_all(
     job: Job,
     run: Running,
-    first: tuple[ObjectToRead, ...],
-    rest: Iterator[tuple[ObjectToRead, ...]],
+    first: Batch,
+    rest: Iterator[Batch],
 ) -> None:
     run.start_ray()
     from ray_jobs.tasks import read_headers  # noqa: PLC0415 -- Ray only where there is work
 
-    def batches() -> Iterator[tuple[ObjectToRead, ...]]:
-        yield first
-        yield from rest
-
-    def submit(batch: tuple[ObjectToRead, ...]) -> object:
+    def submit(batch: Batch) -> object:
         return read_headers.remote(batch, job.store, job.policy)
 
-    for ended in finished(batches(), submit, run.window, job.study_timeout_s):
+    suspects: list[ObjectToRead] = []
+    for ended in finished(chain([first], rest), submit, run.window, run.patience_s, run.alive):
         if isinstance(ended.value, HeadersRead):
-            if ended.value.lost:
-                raise StoreLost(ended.value.lost)
-            reads = ended.value.objects
-            run.spent("list", ended.value.seconds)
-        else:  # the worker died or the batch took too long: said so, and read again next time
-            reads = tuple(unread(target, Reason.READ_FAILED) for target in ended.item)
-        outcomes = [outcome_of(read, job.pseudonyms) for read in reads]
-        began = perf_counter()
-        in_transaction(job.engine, lambda session, o=outcomes: index.indexed(session, o))  # type: ignore[misc]
-        run.spent("write", perf_counter() - began)
-        run.progress.indexed(len(reads))
-        run.alive()
+            _write(job, run, ended.value)
+        else:  # the worker died, or the batch took too long
+            suspects += ended.item
+    # Only the one that does it alone is given up: it must not hide its neighbours.
+    alone: list[Batch] = [(target,) for target in suspects]
+    for ended in finished(alone, submit, run.window, run.patience_s, run.alive):
+        if isinstance(ended.value, HeadersRead):
+            _write(job, run, ended.value)
+        else:
+            given_up = tuple(unread(target, Reason.HEADER_UNREADABLE) for target in ended.item)
+            _write(job, run, HeadersRead(given_up, 0.0, None))
+
+
+def _write(job: Job, run: Running, headers: HeadersRead) -> None:
+    if headers.lost:
+        raise StoreLost(headers.lost)
+    run.spent("list", headers.seconds)
+    outcomes = [outcome_of(read, job.pseudonyms) for read in headers.objects]
+    began = perf_counter()
+    in_transaction(job.engine, lambda session: index.indexed(session, outcomes))
+    run.spent("write", perf_counter() - began)
+    run.progress.indexed(len(headers.objects))
+    run.alive()
 
 
 def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms) -> ObjectOutcome:

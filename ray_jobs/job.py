@@ -64,7 +64,8 @@ class Running:
     lock: RunLock
     progress: Progress
     resources: ExitStack
-    window: int = 0  # known once Ray is there
+    window: int = 0  # tasks in flight; known once Ray is there
+    patience_s: float = 0.0  # for a task, from its submission on
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _beat: float = 0.0
 
@@ -94,16 +95,24 @@ class Running:
         from ray_jobs.cluster import cluster  # noqa: PLC0415
 
         self.resources.enter_context(cluster(self.job.ray_address))
-        has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        cores = math.ceil(has.get("CPU", 1))
-        if has.get("memory", 0) < self.job.study_memory_mb << 20:
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        slots = sum(_slots(node, self.job.study_memory_mb << 20) for node in nodes)
+        if not slots:
             # Ray would let every study wait for ever.
+            largest = max((int(node.get("memory", 0)) for node in nodes), default=0)
             raise ServiceLost(
-                f"Ray has {int(has.get('memory', 0)) >> 20} MB for tasks, and a study is given "
-                f"{self.job.study_memory_mb}: lower NIGHTREAD_STUDY_MEMORY_MB, or add memory."
+                f"No node of Ray has a core and {self.job.study_memory_mb} MB for a study (the "
+                f"largest has {largest >> 20}): lower NIGHTREAD_STUDY_MEMORY_MB, or add memory."
             )
-        # A queue of one study behind each core: a core never waits for the driver.
-        self.window = self.job.window or 2 * cores
+        # A queue of one study behind each place: a core never waits for the driver.
+        self.window = self.job.window or 2 * slots
+        # A task may have to wait for those before it.
+        self.patience_s = self.job.study_timeout_s * math.ceil(self.window / slots)
+
+
+def _slots(node: dict[str, float], study_bytes: int) -> int:
+    """How many studies a node runs at a time."""
+    return int(min(node.get("CPU", 0), node.get("memory", 0) // study_bytes))
 
 
 def who_am_i() -> str:

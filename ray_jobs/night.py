@@ -3,6 +3,7 @@
 import contextlib
 from contextlib import ExitStack
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,8 @@ from db.summary import Summary, summary
 from ray_jobs.indexing import index_prefix
 from ray_jobs.job import Job, Progress, Running
 from ray_jobs.screening import screen_pending
+
+log = structlog.get_logger()
 
 
 def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
@@ -26,10 +29,12 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
     with run_lock(job.engine, job.prefix, release.digest) as lock, ExitStack() as resources:
         run = in_transaction(job.engine, lambda session: _begin(session, job))
         running = Running(job, run.id, lock, progress, resources)
+        log.info("run_started", run=run.id, release=release.digest)
         try:
             index_prefix(job, running)
             screen_pending(job, running)
-        except BaseException:
+        except BaseException as error:
+            log.info("run_interrupted", run=run.id, by=type(error).__name__)
             with contextlib.suppress(SQLAlchemyError):  # Postgres may be what is gone
                 running.beat()
                 in_transaction(job.engine, lambda s: runs.finish(s, run.id, "interrupted"))
@@ -37,6 +42,7 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
         running.beat()
         in_transaction(job.engine, lambda s: runs.finish(s, run.id, "finished"))
         counted = in_transaction(job.engine, lambda s: summary(s, run.id))
+    log.info("run_finished", run=run.id, **_counts(counted))
     return run, counted
 
 
@@ -46,3 +52,12 @@ def _begin(session: Session, job: Job) -> runs.Run:
         session, job.release.digest, manifest.name, manifest.model_dump(mode="json")
     )
     return runs.start(session, job.prefix, job.release.digest, job.code_version, job.who)
+
+
+def _counts(counted: Summary) -> dict[str, int]:
+    return {
+        "objects": counted.listed,
+        "screened": counted.screened_now,
+        "scored": counted.scored,
+        "not_scored": counted.not_scored,
+    }

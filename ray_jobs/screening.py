@@ -1,13 +1,15 @@
 """The studies: planned by a query, one Ray task each, one transaction a result."""
 
+import re
 from collections.abc import Iterable, Iterator
 from time import monotonic, perf_counter, sleep
 from typing import Any, NamedTuple
 
-from ray.exceptions import RayError
+import structlog
+from ray.exceptions import RayError, RayTaskError
 
 from db import plan, results
-from db.plan import PlannedStudy
+from db.plan import MAX_ATTEMPTS, PlannedStudy
 from db.results import StudyResult
 from db.session import in_transaction
 from mammo.codes import NotScored
@@ -18,6 +20,8 @@ from ray_jobs.inference.client import TritonClient
 from ray_jobs.job import Job, Running
 from ray_jobs.records import StudyOutcome
 from ray_jobs.window import Ended, finished
+
+log = structlog.get_logger()
 
 PAGE = 100  # studies planned at a time
 MOST_AGAIN = 1000  # studies that a run tries a second time: it holds no more in memory
@@ -73,10 +77,13 @@ def _pass(
     manifest = job.release.manifest
     task = screen_study.options(memory=job.study_memory_mb << 20)
 
+    tried: dict[int, int] = {}  # attempts of the studies in flight
+
     def submit(waiting: _Waiting) -> Any:
         # Counted before it is handed out: a study that kills us too is tried a bounded
         # number of times (guarantee 2).
-        in_transaction(job.engine, lambda s: plan.count_attempt(s, run.id, waiting.study))
+        study = waiting.study
+        tried[study.id] = in_transaction(job.engine, lambda s: plan.count_attempt(s, run.id, study))
         return task.remote(waiting.arranged.plan, job.store, job.triton, manifest)
 
     def able() -> Iterator[_Waiting]:
@@ -88,29 +95,42 @@ def _pass(
                 why = NotScored.NOT_VALID_FOR_RELEASE
                 _record(job, run, not_scored(study, why, manifest, arranged.settled))
 
-    for ended in finished(able(), submit, run.window, job.study_timeout_s):
+    for ended in finished(able(), submit, run.window, run.patience_s, run.alive):
         outcome = _outcome(ended)
+        study, arranged = ended.item
+        left = MAX_ATTEMPTS - tried.pop(study.id)
         for stage, seconds in outcome.seconds.items():
             run.spent(stage, seconds)
         if outcome.lost:
-            _wait_for_services(job, outcome.lost)
+            _wait_for_services(job, run, outcome.lost)
         why = outcome.not_scored
-        if why and not why.final and not ended.overdue and again > 0:
+        if why and not why.final and not ended.overdue and again > 0 and left > 0:
             again -= 1
-            yield ended.item.study
+            yield study
             continue
-        study, arranged = ended.item
-        _record(job, run, result_of(study, outcome, arranged.settled, manifest))
+        if why:
+            log.info("study_not_scored", study=study.pseudonym, reason=why.value)
+        _record(job, run, result_of(study, outcome, arranged, manifest))
     run.beat()
 
 
 def _outcome(ended: Ended[_Waiting]) -> StudyOutcome:
     if ended.overdue:
         return StudyOutcome((), NotScored.TIMED_OUT)
+    if isinstance(ended.value, RayTaskError):
+        # Nothing about a study's data or the services gets here: this is a fault of ours.
+        log.error("study_task_failed", study=ended.item.study.pseudonym, at=_place(ended.value))
     if isinstance(ended.value, RayError):
         return StudyOutcome((), NotScored.WORKER_DIED)
     outcome: StudyOutcome = ended.value
     return outcome
+
+
+def _place(error: RayTaskError) -> str:
+    """Where a task failed, and with what: no message, which could quote a patient's data."""
+    lines = re.findall(r'File "([^"]+)", line (\d+)', error.traceback_str)
+    path, line = lines[-1] if lines else ("?", "?")
+    return f"{type(error.cause).__name__} in {path}:{line}"
 
 
 def _record(job: Job, run: Running, result: StudyResult) -> None:
@@ -139,10 +159,11 @@ def _prove_triton(job: Job, patience_s: float) -> None:
         client.close()
 
 
-def _wait_for_services(job: Job, lost: str) -> None:
+def _wait_for_services(job: Job, run: Running, lost: str) -> None:
     """Go on when S3 and Triton are there again; raises `ServiceLost` when they are gone."""
     deadline = monotonic() + SERVICE_PATIENCE_S
     while True:
+        run.alive()
         try:
             next(store.pages(job.store, job.prefix.bucket, job.prefix.key), None)
             _prove_triton(job, patience_s=0.0)

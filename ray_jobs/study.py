@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.codes import NotScored
+from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
 from mammo.decode import PixelError, decode
 from mammo.findings import RawView, of_view
 from mammo.prepare import Prepared, prepare
@@ -61,8 +61,14 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
     lost: str | None = None
     try:
         for planned in plan.instances:
-            with stages("fetch"):
-                data = read(planned)
+            try:
+                with stages("fetch"):
+                    data = read(planned)
+            except ObjectUnreadable as error:
+                if error.reason in RETRIED_OBJECT_REASONS:
+                    raise
+                done.append(InstanceOutcome(planned, error.reason))
+                continue
             digest = hashlib.sha256(data).hexdigest()
             try:
                 prepared = _prepared(planned, data, stages, manifest)

@@ -28,12 +28,14 @@ def finished(
     submit: Callable[[Item], Any],
     limit: int,
     timeout_s: float,
+    each_poll: Callable[[], None] = lambda: None,
 ) -> Iterator[Ended[Item]]:
     """Yield each item as its task ends, in the order in which they end.
 
     At most `limit` tasks are in flight, and the next item is taken only when a place is free:
     a slow consumer (Postgres) slows the intake. A task that is not back `timeout_s` after it
-    was submitted is killed with its worker. Closing the generator cancels what is in flight.
+    was submitted is killed with its worker. `each_poll` is called about every second, however
+    long the tasks take. Closing the generator cancels what is in flight.
     """
     source = iter(items)
     flying: dict[Any, tuple[Item, float]] = {}
@@ -44,6 +46,7 @@ def finished(
             if not flying:
                 return
             ready, _ = ray.wait(list(flying), num_returns=1, timeout=POLL_S)
+            each_poll()
             for ref in ready:
                 item, _ = flying.pop(ref)
                 yield Ended(item, _outcome(ref))

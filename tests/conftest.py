@@ -50,7 +50,9 @@ class Stack(NamedTuple):
 def shared() -> Path:
     """The folder of real images that lies beside a checkout where they may be used."""
     if not SHARED.is_dir():
-        pytest.skip("the folder `shared` with the real images is not beside this checkout")
+        pytest.skip(
+            "environment: the folder `shared` with the real images is not beside this checkout"
+        )
     return SHARED
 
 
@@ -78,6 +80,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     layout = Layout(tmp_path_factory.mktemp("stack"))
     up(layout, load_settings(stack_file=None), tell=print)
     try:
-        yield Stack(layout.root, load_settings(layout.settings_file))
+        yield Stack(layout.root, load_settings(layout.settings_file, environment=False))
     finally:
         down(layout)

@@ -41,13 +41,13 @@ def problem(
     if count != canary.count:
         return f"the canary gave {count} boxes where {canary.count} are right"
     far = np.abs(boxes[:count] - np.array(canary.boxes).reshape(-1, 4)).max(initial=0)
-    if far > canary.box_tolerance:
+    if not far <= canary.box_tolerance:  # so that a NaN is wrong
         return f"a box of the canary is {far:.2f} pixels off"
     for name, got, right in (
         ("detection", detection, canary.detection),
         ("malignancy", malignancy, canary.malignancy),
     ):
         off = np.abs(got[:count] - np.array(right)).max(initial=0)
-        if off > canary.score_tolerance:
+        if not off <= canary.score_tolerance:
             return f"the canary's {name} scores are off by {off:.4f}"
     return None

@@ -8,6 +8,7 @@ the database.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -96,7 +97,7 @@ def load(folder: Path) -> Release:
     try:
         text = path.read_bytes()
         manifest = Manifest.model_validate_json(text)
-    except FileNotFoundError:
+    except OSError:
         raise ReleaseError(
             f"There is no release in {folder}: {MANIFEST} is missing. "
             "`nightread models list` shows what there is."
@@ -119,8 +120,14 @@ def load(folder: Path) -> Release:
 
 
 def names(releases_dir: Path = DEFAULT_DIR) -> list[str]:
-    """The releases in a folder, newest name last."""
-    return sorted(p.parent.name for p in releases_dir.glob(f"*/{MANIFEST}"))
+    """The releases in a folder, newest name last: numbers in names count as numbers."""
+    found = (path.parent.name for path in releases_dir.glob(f"*/{MANIFEST}"))
+    return sorted(found, key=lambda name: [int(d) if d.isdigit() else d for d in _parts(name)])
+
+
+def _parts(name: str) -> list[str]:
+    """Text and digits in turn, so that two names compare place by place."""
+    return re.split(r"(\d+)", name)
 
 
 def default_name(releases_dir: Path = DEFAULT_DIR) -> str:

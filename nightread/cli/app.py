@@ -1,6 +1,8 @@
 """`nightread`: each command lives in a module of its own and is loaded when it is called."""
 
+import os
 import sys
+import traceback
 from typing import NoReturn
 
 import typer
@@ -51,11 +53,18 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, typer.Abort):
         print("nightread: interrupted; what is done stands, run again to go on", file=sys.stderr)  # noqa: T201
         sys.exit(INTERRUPTED)
-    except Exception as error:
+    except BrokenPipeError:  # who reads us has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001 -- the last one: nothing may show a data value
         # click's own usage errors (a wrong option) print themselves and carry their exit code.
         show = getattr(error, "show", None)
         if show is None:
-            raise
+            # A fault of ours. No message: it could quote what a file or a row holds.
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{type(error).__name__} in {last.filename}:{last.lineno}"
+            print(f"nightread: internal error, please report it: {place}", file=sys.stderr)  # noqa: T201
+            sys.exit(1)
         show()
         sys.exit(getattr(error, "exit_code", 2))
     sys.exit(code if isinstance(code, int) else 0)

@@ -29,8 +29,9 @@ def command(
 ) -> None:
     """Start S3, Postgres and Triton, fill an archive, screen it and print the worklist.
 
-    The services stop at the end, and their data go, unless --keep; then `nightread worklist`,
-    `status` and `screen` go on with them, and `nightread stack down` stops them.
+    The services stop at the end, and what the demo made goes, unless --keep; then `nightread
+    worklist`, `status` and `screen` go on with them, and `nightread stack down` stops them. A
+    stack that was there before in `.nightread` is used and stays.
 
     Example: nightread demo --studies 8
     """
@@ -52,7 +53,7 @@ def command(
 
     try:
         up(layout, load_settings(stack_file=None), tell)
-        settings = load_settings(layout.settings_file)
+        settings = load_settings(layout.settings_file, environment=False)
         truth: dict[str, str] | None = None
         if archive is None:
             bar = partial(steps, quiet=quiet)
@@ -89,7 +90,7 @@ def _screen(
     from db.worklist import page
     from nightread.cli.screen import run
     from nightread.documents import worklist
-    from nightread.printing import account, ranked, terminal
+    from nightread.printing import account, headline, ranked, terminal
     from nightread.shapes import DemoDocument
 
     document, again = run(settings, prefix, quiet=quiet)
@@ -101,6 +102,7 @@ def _screen(
         typer.echo(whole.model_dump_json(indent=1))
     else:
         console = terminal()
+        console.print(headline(document))
         account(document, console)
         console.print()
         ranked(listed, console, truth)

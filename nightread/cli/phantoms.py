@@ -22,11 +22,15 @@ def command(
 
     Example: nightread phantoms /tmp/phantoms --studies 8 --seed 1
     """
+    from nightread.errors import UsageError
     from nightread.phantom_files import write
     from nightread.printing import steps
 
-    with steps("phantoms", studies, quiet=quiet) as done:
-        truth = write(out, studies, seed, done)
+    try:
+        with steps("phantoms", studies, quiet=quiet) as done:
+            truth = write(out, studies, seed, done)
+    except OSError as error:
+        raise UsageError(f"{out} can't be written: {error.strerror}.") from None
     labels = [study["label"] for study in truth]
     counts = ", ".join(f"{labels.count(n)} {n}" for n in ("malignant", "benign", "normal"))
     typer.echo(f"{studies} studies in {out}: {counts}")

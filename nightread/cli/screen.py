@@ -32,7 +32,7 @@ def command(
 
     Example: nightread screen s3://archive/2026/
     """
-    from nightread.printing import account, terminal
+    from nightread.printing import account, headline, terminal
     from nightread.settings import load_settings
 
     settings = load_settings(config)
@@ -40,7 +40,9 @@ def command(
     if as_json:
         typer.echo(document.model_dump_json(indent=1))
     else:
-        account(document, terminal())
+        console = terminal()
+        console.print(headline(document))
+        account(document, console)
     if again:
         typer.echo(
             "nightread: to be tried again by the next run: "
@@ -60,6 +62,8 @@ def run(
     quiet: bool,
 ) -> "tuple[ScreenDocument, dict[str, int]]":
     """One run: its document, and what the next one tries again, by reason."""
+    import signal
+
     from nightread import log
     from nightread.documents import screened, to_be_tried_again
     from nightread.jobs import job_of, parse_prefix, said_plainly
@@ -68,6 +72,8 @@ def run(
     from ray_jobs.night import screen_night
 
     log.configure(settings.log_format)
+    # Kubernetes stops a pod by SIGTERM: the same orderly end as Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = parse_prefix(prefix)
     job = job_of(
         settings, where, open_chosen(release, settings), ray_address=ray_address, limit=limit

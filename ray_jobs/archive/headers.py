@@ -37,7 +37,6 @@ class HeadersRead:
     """What a batch's task returns."""
 
     objects: tuple[ObjectRead, ...]
-    bytes_read: int
     seconds: float
     lost: str | None  # S3 could not be reached: one sentence for the operator
 
@@ -47,14 +46,13 @@ def read_batch(batch: tuple[ObjectToRead, ...], store: StoreConfig, policy: Poli
     began = perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            results = list(pool.map(lambda target: _read(target, store, policy), batch))
+            results = tuple(pool.map(lambda target: _read(target, store, policy), batch))
         except StoreLost as error:
-            return HeadersRead((), 0, perf_counter() - began, str(error))
-    read_bytes = sum(n for _, n in results)
-    return HeadersRead(tuple(r for r, _ in results), read_bytes, perf_counter() - began, None)
+            return HeadersRead((), perf_counter() - began, str(error))
+    return HeadersRead(results, perf_counter() - began, None)
 
 
-def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> tuple[ObjectRead, int]:
+def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRead:
     data = b""
     wanted = FIRST_READ
     try:
@@ -65,9 +63,9 @@ def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> tuple[Obj
             except NeedMore as more:
                 wanted = more.length
                 continue
-            return ObjectRead(target.object_id, header, _judged(header, policy)), len(data)
+            return ObjectRead(target.object_id, header, _judged(header, policy))
     except ObjectUnreadable as error:
-        return unread(target, error.reason), len(data)
+        return unread(target, error.reason)
 
 
 def _judged(header: Header, policy: Policy) -> Judgement:

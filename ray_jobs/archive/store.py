@@ -2,8 +2,11 @@
 
 import configparser
 import functools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
+from time import sleep
 from typing import Any
 
 import boto3
@@ -11,8 +14,12 @@ from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProxyConnectionError,
+    SSLError,
 )
 from urllib3.exceptions import HTTPError
 
@@ -25,8 +32,21 @@ CONNECT_TIMEOUT_S = 3
 READ_TIMEOUT_S = 30
 BODY_RESUMES = 4  # how often a body that breaks off is taken up again
 MAX_OBJECT_BYTES = 1 << 30  # a single-frame mammogram of 120 megapixels has 240 MB
+_CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_RESUME_PAUSE_S = 0.5  # doubled at each try
+_LOOPBACK = re.compile(r"https?://(127\.|localhost|\[::1\])")
 _DENIED = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
+)
+
+
+_NO_ANSWER = (
+    ConnectTimeoutError
+    | EndpointConnectionError
+    | NoCredentialsError
+    | PartialCredentialsError
+    | ProxyConnectionError
+    | SSLError
 )
 
 
@@ -45,16 +65,16 @@ def client(config: StoreConfig) -> Any:
     """The S3 client of this process for `config`, made once."""
     keys: dict[str, str] = {}
     if config.credentials_file:
-        parser = configparser.ConfigParser()
-        if not parser.read(config.credentials_file) or "default" not in parser:
+        # Not by its section alone: the default section of a ConfigParser is another thing.
+        parser = configparser.ConfigParser(default_section="none", interpolation=None)
+        try:
+            parser.read(config.credentials_file)
+            profile = parser["default"]
+        except (configparser.Error, KeyError, UnicodeDecodeError):  # texts quote the file
             raise StoreLost(
                 f"No S3 credentials: {config.credentials_file} has no profile [default]."
-            )
-        profile = parser["default"]
-        keys = {
-            "aws_access_key_id": profile.get("aws_access_key_id", ""),
-            "aws_secret_access_key": profile.get("aws_secret_access_key", ""),
-        }
+            ) from None
+        keys = {name: profile[name] for name in _CREDENTIALS if name in profile}
     session: Any = boto3.session.Session()
     return session.client(
         "s3",
@@ -67,6 +87,8 @@ def client(config: StoreConfig) -> Any:
             connect_timeout=CONNECT_TIMEOUT_S,
             read_timeout=READ_TIMEOUT_S,
             max_pool_connections=16,
+            # A proxy of the environment does not reach a server of this machine.
+            proxies={} if _LOOPBACK.match(config.endpoint_url or "") else None,
             # Any S3 server works, and the client spends 40% less CPU; the study's digest is
             # the check that counts.
             request_checksum_calculation="when_required",
@@ -105,9 +127,12 @@ def read(
     if stop - start > MAX_OBJECT_BYTES:
         raise ObjectUnreadable(Reason.TOO_LARGE)
     data = bytearray()
-    for _ in range(1 + BODY_RESUMES):
+    failure: Exception | None = None
+    for attempt in range(1 + BODY_RESUMES):
         if start + len(data) >= stop:
             break
+        if attempt:
+            sleep(_RESUME_PAUSE_S * 2 ** (attempt - 1))
         try:
             answer = client(config).get_object(
                 Bucket=bucket,
@@ -119,12 +144,24 @@ def read(
             for chunk in answer["Body"].iter_chunks(1 << 20):
                 data += chunk
         except ClientError as error:
-            raise _object_error(error, config, bucket) from None
-        except (BotoCoreError, HTTPError, OSError):
-            continue
+            if not _may_pass(error):
+                raise _object_error(error, config, bucket) from None
+            failure = error
+        except (BotoCoreError, HTTPError, OSError) as error:
+            failure = error
     if start + len(data) < stop:
+        # Without an answer it is not the object that is at fault.
+        if not data and isinstance(failure, _NO_ANSWER | ClientError):
+            raise unavailable(failure, config, bucket)
         raise ObjectUnreadable(Reason.READ_FAILED)
     return bytes(data)
+
+
+def _may_pass(error: ClientError) -> bool:
+    """Whether the server is overloaded or ill: boto's own retries were not enough."""
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return code == "SlowDown" or status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _object_error(error: ClientError, config: StoreConfig, bucket: str) -> Exception:

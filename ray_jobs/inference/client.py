@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
 from triton_repo import canary
-from triton_repo.contract import ENSEMBLE, Sizes, ensemble
+from triton_repo.contract import ENSEMBLE, KINDS, Sizes, ensemble
 from triton_repo.release import Release
 
 DEADLINE_S = 30.0  # of one request; the default release needs about one second a view
@@ -53,6 +53,20 @@ def retryable(error: InferenceServerException) -> bool:
     return "INTERNAL" in status and ("not healthy" in text or "shared memory" in text)
 
 
+def checked(raw: RawView) -> RawView:
+    """An answer that can be one; raises `InferenceFailed`: a NaN must never become a low score."""
+    n = raw.count
+    if not 0 <= n <= len(raw.boxes):
+        raise InferenceFailed("Triton answered with an impossible number of boxes.")
+    scores = np.concatenate([raw.detection[:n], raw.malignancy[:n]])
+    # Written so that a NaN fails.
+    if not (np.isfinite(raw.boxes[:n]).all() and ((scores >= 0) & (scores <= 1)).all()):
+        raise InferenceFailed("Triton answered with scores or boxes that are not numbers.")
+    if not ((raw.kind[:n] >= 0) & (raw.kind[:n] < len(KINDS))).all():
+        raise InferenceFailed("Triton answered with a kind of finding that the contract lacks.")
+    return raw
+
+
 class TritonClient:
     """Sends views to the ensemble; `submit` returns at once. One for each process.
 
@@ -75,10 +89,10 @@ class TritonClient:
         return self._run(self._infer(image))
 
     def prove(self, release: Release) -> None:
-        """One canary through the whole ensemble of each server.
+        """One canary through the whole ensemble of each server that answers.
 
-        Raises `InferenceLost` in one sentence when a server does not answer, holds
-        another release, or answers wrongly.
+        Raises `InferenceLost` in one sentence when none does, or when one holds another
+        release or answers wrongly.
         """
         self._run(self._prove(release)).result()
 
@@ -93,7 +107,10 @@ class TritonClient:
     async def _open(self) -> tuple[list[Any], asyncio.Semaphore]:
         clients = [
             triton.InferenceServerClient(
-                url, ssl=self._config.ca is not None, root_certificates=self._config.ca
+                url,
+                ssl=self._config.ca is not None,
+                root_certificates=self._config.ca,
+                channel_args=_channel(url),
             )
             for url in self._config.urls
         ]
@@ -129,20 +146,27 @@ class TritonClient:
         boxes, detection, kind, count, malignancy = (
             answer.as_numpy(output.name)[0] for output in model.outputs
         )
-        return RawView(int(count[0]), boxes, detection, kind, malignancy)
+        return checked(RawView(int(count[0]), boxes, detection, kind, malignancy))
 
     async def _prove(self, release: Release) -> None:
         right = release.manifest.canary
+        proven, last = 0, ""
         for url, client in zip(self._config.urls, self._clients, strict=True):
             try:
                 raw = await self._once(client, canary.image(self._sizes), CANARY_DEADLINE_S)
             except InferenceServerException as error:
-                raise InferenceLost(self._down(error, url)) from None
+                last = self._down(error, url)
+                continue  # another one may serve: requests fail over too
+            except InferenceFailed as error:
+                raise InferenceLost(f"{error} It is the one at {url}.") from None
             wrong = canary.problem(right, raw.count, raw.boxes, raw.detection, raw.malignancy)
             if wrong:
                 raise InferenceLost(
                     f"Triton at {url} does not serve release {release.manifest.name}: {wrong}."
                 )
+            proven += 1
+        if not proven:
+            raise InferenceLost(last)
 
     def _down(self, error: InferenceServerException, url: str | None = None) -> str:
         where = url or ", ".join(self._config.urls)
@@ -150,6 +174,14 @@ class TritonClient:
             f"Triton at {where} gave no answer ({error.status()}): check NIGHTREAD_TRITON_URL "
             "and that the server runs."
         )
+
+
+def _channel(url: str) -> list[tuple[str, int]]:
+    """Options of gRPC: they replace tritonclient's own, so its limits are said again."""
+    limits = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
+    # A proxy of the environment does not reach a server of this machine.
+    direct = url.startswith(("127.", "localhost:", "[::1]"))
+    return [*limits, ("grpc.enable_http_proxy", 0)] if direct else limits
 
 
 @functools.lru_cache(maxsize=1)

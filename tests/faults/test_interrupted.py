@@ -15,16 +15,18 @@ from tests.calls import NIGHTREAD, phantom_files
 
 DONE = text(
     "SELECT count(DISTINCT r.study_id) FROM results r JOIN instances i ON i.study_id = r.study_id"
-    " JOIN objects o ON o.id = i.object_id WHERE starts_with(o.key, 'interrupted/')"
+    " JOIN objects o ON o.id = i.object_id WHERE starts_with(o.key, :folder)"
 )
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_so_and_the_next_one_goes_on(
-    nightread, put, stack, tmp_path: Path
+    nightread, put, stack, tmp_path: Path, stop: signal.Signals
 ) -> None:
-    prefix = put("interrupted", phantom_files(6, seed=51))
+    folder = f"interrupted-{stop.name}"
+    prefix = put(folder, phantom_files(6, seed=50 + stop))
     engine = connect(stack.settings.database_url)
     job = subprocess.Popen(
         [NIGHTREAD, "screen", prefix, "--config", Layout(stack.folder).settings_file],
@@ -39,8 +41,8 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(
     while done == 0 and time.monotonic() < deadline:
         time.sleep(0.05)
         with engine.connect() as connection:
-            done = connection.execute(DONE).scalar_one()
-    job.send_signal(signal.SIGINT)
+            done = connection.execute(DONE, {"folder": f"{folder}/"}).scalar_one()
+    job.send_signal(stop)
     out, err = job.communicate(timeout=60)
     engine.dispose()
     assert job.returncode == 130, err

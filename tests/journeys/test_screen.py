@@ -53,13 +53,16 @@ def test_findings_lie_in_the_image_they_name(screened, nightread) -> None:
         for image in phantoms.render(plan, phantoms.Resolution.WORKING)
     }
     page = nightread("worklist", "--limit", "1000", "--json").json
+    looked_at = 0
     for item in page["items"]:
         for finding in item["findings"]:
             if finding["sop_instance_uid"] in sizes:
+                looked_at += 1
                 rows, columns = sizes[finding["sop_instance_uid"]]
                 x0, y0, x1, y1 = finding["box"]
                 assert 0 <= x0 < x1 <= columns
                 assert 0 <= y0 < y1 <= rows
+    assert looked_at > 0
 
 
 def test_the_second_run_does_nothing_and_says_so(screened, nightread) -> None:

@@ -26,7 +26,7 @@ def test_a_shared_number_never_joins_two_studies(shared: str) -> None:
 
 
 def test_a_pseudonym_does_not_contain_what_it_stands_for() -> None:
-    assert "DOE" not in KEYED.object("archive", "DOE^JANE/1.dcm").upper()
+    assert "DOE" not in KEYED.patient("DOE^JANE", "A", "1.2").upper()
 
 
 def test_a_short_key_is_refused() -> None:

@@ -12,8 +12,8 @@ from mammo.findings import Finding
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from mammo.views import Laterality, Projection
-from ray_jobs.assembly import arrange, not_scored, result_of
-from ray_jobs.records import InstanceOutcome, StudyOutcome
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
+from ray_jobs.records import InstanceOutcome, StudyOutcome, StudyPlan
 from triton_repo.contract import Sizes
 from triton_repo.release import Canary, Manifest
 
@@ -78,11 +78,12 @@ def outcome(one: PlannedStudy, *probabilities: float | None) -> StudyOutcome:
     )
 
 
+ALONE = Arranged(StudyPlan("1.2.3", ()), (), 0)
 WHOLE = study(*(planned(n, side, view) for n, (side, view) in enumerate(FOUR)))
 
 
 def test_a_breast_is_its_worst_view_and_a_study_its_worst_breast() -> None:
-    result = result_of(WHOLE, outcome(WHOLE, 0.05, 0.15, 0.85, 0.25), (), MANIFEST)
+    result = result_of(WHOLE, outcome(WHOLE, 0.05, 0.15, 0.85, 0.25), ALONE, MANIFEST)
     assert result.left is not None
     assert result.right is not None
     assert (result.left.probability, result.left.score) == (0.15, 2)
@@ -97,20 +98,20 @@ def test_a_breast_is_its_worst_view_and_a_study_its_worst_breast() -> None:
     [(0.95, Level.URGENT), (0.75, Level.SOON), (0.35, Level.ROUTINE), (0.05, Level.LOW)],
 )
 def test_the_level_follows_the_score(probability: float, level: Level) -> None:
-    result = result_of(WHOLE, outcome(WHOLE, probability, 0, 0, 0), (), MANIFEST)
+    result = result_of(WHOLE, outcome(WHOLE, probability, 0, 0, 0), ALONE, MANIFEST)
     assert result.level is level
 
 
 def test_missing_views_are_said() -> None:
     three = study(*WHOLE.instances[:3])
-    result = result_of(three, outcome(three, 0.1, 0.1, 0.1), (), MANIFEST)
+    result = result_of(three, outcome(three, 0.1, 0.1, 0.1), ALONE, MANIFEST)
     assert result.missing_views == ("RMLO",)
     assert result.warnings == ("MISSING_VIEWS",)
 
 
 def test_one_breast_alone_is_scored_and_said() -> None:
     left = study(*WHOLE.instances[:2])
-    result = result_of(left, outcome(left, 0.5, 0.1), (), MANIFEST)
+    result = result_of(left, outcome(left, 0.5, 0.1), ALONE, MANIFEST)
     assert result.right is None
     assert result.missing_views == ("RCC", "RMLO")
     assert result.warnings == ("ONE_BREAST_ONLY",)
@@ -120,7 +121,7 @@ def test_a_view_that_could_not_be_decoded_is_quarantined_and_missing() -> None:
     good = outcome(WHOLE, 0.1, 0.1, 0.1, None)
     last = good.instances[-1]
     bad = InstanceOutcome(last.planned, Reason.CONSTANT_IMAGE, sha256="0" * 64)
-    result = result_of(WHOLE, StudyOutcome((*good.instances[:3], bad), None), (), MANIFEST)
+    result = result_of(WHOLE, StudyOutcome((*good.instances[:3], bad), None), ALONE, MANIFEST)
     verdict = result.verdicts[-1]
     assert (verdict.verdict, verdict.reason) == (Verdict.QUARANTINED, Reason.CONSTANT_IMAGE)
     assert result.missing_views == ("RMLO",)
@@ -136,7 +137,7 @@ def test_a_review_found_in_the_pixels_is_the_images_reason_and_a_warning() -> No
         "0" * 64,
         probability=0.1,
     )
-    result = result_of(WHOLE, StudyOutcome((odd, *others), None), (), MANIFEST)
+    result = result_of(WHOLE, StudyOutcome((odd, *others), None), ALONE, MANIFEST)
     assert result.verdicts[0].reason is Reason.REVIEW_SIDE_MISMATCH
     assert result.verdicts[0].verdict is Verdict.ACCEPTED
     assert result.warnings == ("REVIEW_SIDE_MISMATCH", "W_8BIT")
@@ -150,7 +151,7 @@ def test_findings_of_all_views_stand_the_most_suspicious_first() -> None:
         InstanceOutcome(i.planned, sha256="0" * 64, findings=(finding(p),), probability=p)
         for i, p in zip(outcome(WHOLE, 0, 0, 0, 0).instances, (0.2, 0.9, 0.4, 0.1), strict=True)
     ]
-    result = result_of(WHOLE, StudyOutcome(tuple(items), None), (), MANIFEST)
+    result = result_of(WHOLE, StudyOutcome(tuple(items), None), ALONE, MANIFEST)
     assert [box.probability for box in result.findings] == [0.9, 0.4, 0.2, 0.1]
     assert {box.sop_instance_uid for box in result.findings} == {
         used.sop_instance_uid for used in result.used
@@ -175,3 +176,13 @@ def test_of_two_renderings_of_one_exposure_one_is_read_and_the_other_says_why() 
     assert [i.sop_instance_uid for i in arranged.plan.instances] == ["1.2.3.1"]
     (other,) = arranged.settled
     assert (other.instance_id, other.reason) == (2, Reason.DUPLICATE_EXPOSURE)
+
+
+def test_an_image_that_the_release_was_not_made_for_is_said_beside_those_that_count() -> None:
+    mixed = study(
+        WHOLE.instances[0], planned(9, Laterality.RIGHT, Projection.CC, source_kind=SourceKind.FILM)
+    )
+    arranged = arrange(mixed, MANIFEST)
+    assert len(arranged.plan.instances) == 1
+    result = result_of(mixed, outcome(mixed, 0.2), arranged, MANIFEST)
+    assert "SOME_NOT_VALID_FOR_RELEASE" in result.warnings

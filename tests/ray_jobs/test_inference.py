@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from tritonclient.utils import InferenceServerException
 
-from ray_jobs.faults import InferenceLost
-from ray_jobs.inference.client import TritonClient, TritonConfig, retryable
+from mammo.findings import RawView
+from ray_jobs.faults import InferenceFailed, InferenceLost
+from ray_jobs.inference.client import TritonClient, TritonConfig, checked, retryable
 from triton_repo import canary
 from triton_repo.contract import Sizes
 from triton_repo.graphs import Graphs
@@ -72,6 +73,46 @@ def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
         with pytest.raises(InferenceLost, match="NIGHTREAD_TRITON_URL"):
             alone.submit(canary.image(sizes)).result(timeout=60)
         alone.close()
+
+
+def answer(**changed: object) -> RawView:
+    values = {
+        "count": 2,
+        "boxes": np.ones((4, 4), np.float32),
+        "detection": np.full(4, 0.5, np.float32),
+        "kind": np.zeros(4, np.int32),
+        "malignancy": np.full(4, 0.5, np.float32),
+    }
+    return RawView(**values | changed)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"count": -1},
+        {"count": 5},
+        {"boxes": np.full((4, 4), np.nan, np.float32)},
+        {"detection": np.array([0.5, np.nan, 0, 0], np.float32)},
+        {"malignancy": np.array([1.5, 0.5, 0, 0], np.float32)},
+        {"kind": np.array([0, 2, 0, 0], np.int32)},
+    ],
+)
+def test_an_impossible_answer_is_a_failure_and_never_a_low_score(wrong: dict[str, object]) -> None:
+    checked(answer())
+    with pytest.raises(InferenceFailed, match="Triton answered"):
+        checked(answer(**wrong))
+
+
+def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        dead = f"127.0.0.1:{taken.getsockname()[1]}"
+        both = TritonClient(
+            TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest.sizes
+        )
+        both.prove(release)
+        both.submit(canary.image(release.manifest.sizes)).result(timeout=60)
+        both.close()
 
 
 @pytest.mark.parametrize(

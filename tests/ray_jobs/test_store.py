@@ -1,5 +1,7 @@
 """Reading the archive: complete listings, exact ranges, and every failure named."""
 
+import socket
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,16 @@ def test_a_body_that_always_breaks_off_is_a_failed_read_after_bounded_tries(
     ):
         read(through(config, endpoint), ARCHIVE, item)
     assert caught.value.reason is Reason.READ_FAILED
+
+
+def test_no_answer_at_all_is_a_lost_service_and_not_the_objects_fault(
+    config: StoreConfig, item: Listed
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nowhere = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(StoreLost, match="could not be reached"):
+            read(through(config, nowhere), ARCHIVE, item)
 
 
 def test_an_object_that_changed_since_it_was_listed_is_not_read(

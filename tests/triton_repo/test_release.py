@@ -1,5 +1,6 @@
 """A release is exactly what was measured, or it is refused with the file's name."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,19 @@ def test_the_canary_betrays_a_server_that_repeats_the_first_pixel(release: Relea
     answer = Graphs.of(release.models)(np.full_like(picture, picture.flat[0]))
     right = release.manifest.canary
     assert canary.problem(right, answer.count, answer.boxes, answer.detection, answer.malignancy)
+
+
+def test_an_answer_that_is_not_a_number_is_wrong(release: Release) -> None:
+    answer = Graphs.of(release.models)(canary.image(release.manifest.sizes))
+    nothing = np.full_like(answer.detection, np.nan)
+    right = release.manifest.canary
+    assert canary.problem(right, answer.count, answer.boxes, nothing, answer.malignancy)
+
+
+def test_of_two_names_the_one_with_the_higher_number_is_newer(release: Release) -> None:
+    for name in ("base-2026-9", "base-2026-11"):
+        shutil.copytree(release.folder, release.folder.parent / name)
+    assert names(release.folder.parent)[:2] == ["base-2026-9", "base-2026-11"]
 
 
 def test_the_canary_is_neither_constant_nor_symmetric(release: Release) -> None:
