@@ -5,7 +5,8 @@
     │   └── ConfigurationError  a wrong setting: which, why, an example
     ├── ServiceError         3  S3, Postgres or Triton: which, where, what to check
     ├── Refused              5  a release, file or input that must not be trusted
-    └── LockedError          6  another run holds this prefix and release
+    ├── LockedError          6  another run holds this prefix and release
+    └── Interrupted        130  Ctrl-C or SIGTERM
 
 The text is one sentence that says what happened to which thing and what to do now. It never
 holds patient data, nor the text of an exception that could.
@@ -46,3 +47,9 @@ class LockedError(NightreadError):
     """Another run holds what this one needs."""
 
     exit_code = 6
+
+
+class Interrupted(NightreadError):  # noqa: N818 - a wish, not a fault
+    """Somebody stopped us; what is done stands."""
+
+    exit_code = 130

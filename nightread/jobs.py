@@ -17,6 +17,7 @@ from mammo.pseudonym import Pseudonyms
 from mammo.verdict import Policy
 from nightread.errors import (
     ConfigurationError,
+    Interrupted,
     LockedError,
     NightreadError,
     ServiceError,
@@ -101,6 +102,8 @@ def said_plainly(settings: Settings) -> Iterator[None]:
         yield
     except ServiceLost as error:
         raise ServiceError(str(error)) from None
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; what is done stands, run again to go on") from None
     except RunLocked as error:
         who = error.who or "another process"
         since = f" since {error.since:%Y-%m-%d %H:%M} UTC" if error.since else ""

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from typer.main import get_command
 
 from nightread import errors, shapes
-from nightread.cli.app import INTERRUPTED, app
+from nightread.cli.app import app
 from nightread.cli.screen import TRY_AGAIN
 
 ROOT = Path(__file__).parents[1]
@@ -37,7 +37,7 @@ EXIT_CODES = (
     (TRY_AGAIN, "finished, but something could not be had this time and will be tried again"),
     (errors.Refused.exit_code, "a release, file or input that must not be trusted"),
     (errors.LockedError.exit_code, "another run holds this prefix and release"),
-    (INTERRUPTED, "interrupted: what is done stands, the next run goes on"),
+    (errors.Interrupted.exit_code, "interrupted: what is done stands, the next run goes on"),
 )
 
 

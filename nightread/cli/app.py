@@ -21,8 +21,6 @@ from nightread.cli import (
 )
 from nightread.errors import NightreadError
 
-INTERRUPTED = 130
-
 app = typer.Typer(
     name="nightread",
     help="Screens mammogram archives overnight and keeps a ranked worklist in Postgres.",
@@ -50,9 +48,6 @@ def main() -> NoReturn:
     except NightreadError as error:
         print(f"nightread: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        print("nightread: interrupted; what is done stands, run again to go on", file=sys.stderr)  # noqa: T201
-        sys.exit(INTERRUPTED)
     except BrokenPipeError:  # who reads us has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
