@@ -4,14 +4,13 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from training import export, patches
+from training import patches
 from training.datasets.record import Split
 from training.datasets.store import Store, View
 from training.material import Material
 from training.patches import Example, Pool
 from training.recipe import Recipe
+from training.search import Search
 
 WORST = 2  # false alarms kept of a view
 MINED = 400  # views of each store that are searched
@@ -50,16 +49,11 @@ def false_alarms(
     finding: Path, held: Store, indices: Iterable[int]
 ) -> list[tuple[int, list[float]]]:
     """The best-scored detections that touch neither a lesion nor an ignored place."""
-    session = export.session(finding)
+    search = Search(finding)
     alarms = []
     for index in indices:
-        picture = np.ascontiguousarray(held.pictures[index])[None, None]
-        boxes, count = session.run(["boxes", "count"], {"image": picture})
-        free = [
-            box
-            for box in boxes[0, : int(count[0, 0])].tolist()
-            if not _touches(box, held.views[index])
-        ]
+        boxes = search(held.pictures[index]).boxes.tolist()
+        free = [box for box in boxes if not _touches(box, held.views[index])]
         alarms += [(index, [round(v, 1) for v in box]) for box in free[:WORST]]
     return alarms
 

@@ -21,6 +21,7 @@ from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from training import (
+    balance,
     card,
     crops,
     export,
@@ -33,10 +34,12 @@ from training import (
     train_detector,
 )
 from training.datasets.folders import DatasetError
+from training.datasets.record import Split
 from training.recipe import Recipe
+from training.search import Search
 from triton_repo import build, contract
 
-RECORDED = ("calibration.json", "figures.json", "record.json", "card.md")
+RECORDED = ("balance.json", "calibration.json", "figures.json", "record.json", "card.md")
 INTENDED = (
     "Research and demonstration: orders phantom and public mammograms. "
     "Not for clinical use, not a medical device."
@@ -134,7 +137,15 @@ def trained(
     picture = torch.from_numpy(first[None, None])
     if not finding.is_file():
         team.together(_detector, (out, chosen, preparation, data), processes, out)
-        export.detector_graph(train_detector.trained(out), sizes, picture, finding)
+        model = train_detector.trained(out)
+        raw = out / "detector-unbalanced.onnx"
+        export.detector_graph(model, sizes, picture, raw)
+        validation = made.stores["phantoms-validation"]
+        indices = validation.where(Split.VALIDATION)
+        moved = balance.shift(balance.search(Search(raw), validation, indices))
+        (out / "balance.json").write_text(json.dumps({"calcification": moved}))
+        model.favour(balance.CALCIFICATION, moved)
+        export.detector_graph(model, sizes, picture, finding)
     if not judging.is_file():
         mining.pools(out, finding, made, chosen)  # before there are several who would search
         team.together(_classifier, (out, chosen, preparation, data), processes, out)
