@@ -28,10 +28,10 @@ ALARMS = 1.0  # false marks a validation phantom view at which a finding is repo
 BANK_SEED = 11
 
 
-def of_store(graphs: Graphs, held: Store, split: Split) -> list[Case]:
+def of_store(graphs: Graphs, held: Store, split: Split, threads: int) -> list[Case]:
     """The views of a split with what was found on them."""
     indices = held.where(split)
-    found = predict.run(graphs, (held.pictures[i] for i in indices))
+    found = predict.run(graphs, [held.pictures[i] for i in indices], threads)
     return [Case(held.views[i], p) for i, p in zip(indices, found, strict=True)]
 
 
@@ -81,10 +81,10 @@ def calibration(
     if path.is_file():
         return dict(json.loads(path.read_text()))
     graphs = _graphs(out)
-    groups = [of_store(graphs, made.stores["phantoms-validation"], Split.VALIDATION)]
+    groups = [of_store(graphs, made.stores["phantoms-validation"], Split.VALIDATION, processes)]
     films = made.find(cbis_ddsm.NAME)
     if films:
-        groups.append(of_store(graphs, films, Split.VALIDATION))
+        groups.append(of_store(graphs, films, Split.VALIDATION, processes))
     fitted = calibrate.fit(groups)
     outcomes = [measure.marked(case).outcome for case in groups[0]]
     threshold = min(max(froc.threshold_at(outcomes, ALARMS), 0.01), 0.99)
@@ -144,7 +144,7 @@ def measured(
     predict.save(out / "predictions-phantoms-full-size.jsonl", big)
     films = made.find(cbis_ddsm.NAME)
     if films:
-        seen = of_store(_graphs(out), films, Split.TEST)
+        seen = of_store(_graphs(out), films, Split.TEST, processes)
         result["cbis_ddsm_test"] = measure.sensitivity([measure.marked(case) for case in seen])
         result["cbis_ddsm_test"]["breasts"] = measure.discrimination(seen, fitted, breast=True)
         predict.save(out / f"predictions-{cbis_ddsm.NAME}.jsonl", seen)

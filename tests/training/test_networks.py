@@ -13,7 +13,7 @@ from training.networks import backbone, classifier, decode, detector, losses
 from triton_repo import contract
 
 pytestmark = pytest.mark.train
-SMALL = contract.Sizes(height=128, width=96, boxes=8)
+SMALL = contract.Sizes(height=128, width=128, boxes=8)
 
 
 def greedy(boxes: np.ndarray, share: float) -> list[bool]:
@@ -158,7 +158,7 @@ def test_graphs_answer_like_torch_with_allowed_operators_only(exported: Path) ->
 
 
 def test_a_graph_that_breaks_the_contract_is_refused(exported: Path) -> None:
-    other = contract.detector(contract.Sizes(128, 96, 9))
+    other = contract.detector(contract.Sizes(128, 128, 9))
     with pytest.raises(ValueError, match="the contract"):
         export.check(exported / "detector.onnx", other)
 

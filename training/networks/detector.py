@@ -6,6 +6,8 @@ summed up to stride 8 only. Beside it a shallow branch of its own, trained from 
 calcifications are two or three pixels wide, which ImageNet's first layers were not made for.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -27,7 +29,7 @@ def _conv(channels: int) -> nn.Sequential:
 
 
 class Detector(nn.Module):
-    """uint8 (n, 1, h, w) -> heat (n, kinds, h/8, w/8) and distances (n, 4, h/8, w/8).
+    """Grey 0 to 255 (n, 1, h, w) -> heat (n, kinds, h/8, w/8) and distances (n, 4, h/8, w/8).
 
     h and w are multiples of 32.
     """
@@ -66,15 +68,40 @@ class Detector(nn.Module):
             self.heat.bias[kind] += logit
 
 
+LARGER = 1.25  # of the third look; height and width are multiples of 128, so that it fits
+
+
 class Served(nn.Module):
-    """The detector as Triton serves it: image -> boxes, detection, kind, count."""
+    """The detector as Triton serves it: image -> boxes, detection, kind, count.
+
+    It looks three times and takes the mean logit: at the picture as it is, upside down, and a
+    quarter larger. What is noise to the network differs between the looks, a lesion does not.
+    """
 
     def __init__(self, detector: Detector, boxes: int) -> None:
         super().__init__()
-        self.detector = detector
+        self.detector = copy.deepcopy(detector).eval()
+        backbone.fold(self.detector.smooth)  # exporters fold only what is used once
         self.boxes = boxes
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        heat, distances = self.detector(image)
         size = (image.shape[2], image.shape[3])
-        return decode.decode(heat, distances, STRIDE, size, self.boxes)
+        grey = image.float()
+        heat, sides = self.detector(grey)
+        turned, reach = self.detector(_upside_down(grey))
+        magnified = (int(size[0] * LARGER), int(size[1] * LARGER))
+        third, _ = self.detector(
+            F.interpolate(grey, size=magnified, mode="bilinear", align_corners=False)
+        )
+        cells = (heat.shape[2], heat.shape[3])
+        third = F.interpolate(third, size=cells, mode="bilinear", align_corners=False)
+        heat = (heat + _upside_down(turned) + third) / 3
+        left, top, right, bottom = _upside_down(reach).unbind(1)
+        sides = (sides + torch.stack([left, bottom, right, top], dim=1)) / 2
+        return decode.decode(heat, sides, STRIDE, size, self.boxes)
+
+
+def _upside_down(maps: Tensor) -> Tensor:
+    """Rows in reverse; by Gather, since not every runtime slices backwards."""
+    rows = torch.arange(maps.shape[2] - 1, -1, -1, device=maps.device)
+    return maps.index_select(2, rows)
