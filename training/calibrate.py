@@ -10,7 +10,7 @@ from mammo.scoring import Calibration, highest
 from training.datasets.store import Array
 from training.predict import Case, Prediction
 
-EPSILON = 1e-6  # as in mammo.scoring
+EPSILON = 1e-4  # as in mammo.scoring
 STRENGTH = 10.0  # inverse of the penalty on the two weights: weak
 
 
