@@ -21,7 +21,7 @@ COUNTED = Summary(
 
 
 def test_a_run_that_lives_says_how_long_it_still_needs() -> None:
-    document = status(RUN, COUNTED)
+    document = status(replace(RUN, heartbeat_at=datetime.now(UTC)), COUNTED)
     assert document.state == "running"
     assert document.seconds_left == pytest.approx(60)
 
