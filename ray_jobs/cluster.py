@@ -34,8 +34,7 @@ WORKER_SETTINGS = {
     # One core a task: libraries must not start pools of their own.
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    # glibc would return each image's pages and fault them in again for the next one:
-    # 20 to 40% of the cost of preparing an RLE image (docs/results.md).
+    # glibc would return each image's pages to the kernel and fault them in for the next one.
     "MALLOC_MMAP_THRESHOLD_": "268435456",
     "MALLOC_TRIM_THRESHOLD_": "536870912",
     "MALLOC_ARENA_MAX": "2",

@@ -20,8 +20,8 @@ class TritonPythonModel:
         self.inputs = [tensor["name"] for tensor in config["input"]]
         self.outputs = [tensor["name"] for tensor in config["output"]]
         options = onnxruntime.SessionOptions()
-        # Instances use the cores, threads do not: two threads cost up to 80% more CPU for one
-        # image, and a spinning pool takes it from the decoders (docs/results.md).
+        # Instances use the cores, threads do not: two threads cost more CPU for one image, and
+        # a spinning pool takes it from the decoders.
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
