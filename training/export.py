@@ -64,6 +64,7 @@ OPERATORS = frozenset(
         "Shape",
         "Sigmoid",
         "Slice",
+        "Softmax",
         "Softplus",
         "Split",
         "Sqrt",

@@ -18,7 +18,7 @@ from training.datasets import cbis_ddsm, phantoms
 from training.datasets.record import Split
 from training.datasets.store import Store
 from training.evaluation import froc, matched_filter
-from training.material import Material, without_templates
+from training.material import Material
 from training.predict import Case
 from training.recipe import Recipe
 from triton_repo.graphs import Graphs
@@ -46,7 +46,7 @@ def of_studies(
 def _search(out: Path, studies: phantoms.Studies, preparation: Preparation) -> list[Case]:
     graphs = _graphs(out)
     cases = []
-    for picture, view in without_templates(studies, preparation):
+    for picture, view, _ in phantoms.study_views(studies, preparation):
         (found,) = predict.run(graphs, [picture])
         cases.append(Case(view, found))
     return cases

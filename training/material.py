@@ -1,9 +1,14 @@
 """The prepared views that a run trains and is measured on, made once and kept in its folder."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
+
+import cv2
 
 from mammo.prepare import Preparation
 from training.datasets import cbis_ddsm, cdd_cesm, films, phantoms, store
@@ -11,6 +16,7 @@ from training.datasets.record import Record, Split
 from training.datasets.store import Gray, Store, View
 from training.recipe import Recipe
 
+T = TypeVar("T")
 READERS = {module.NAME: module.read for module in (cbis_ddsm, cdd_cesm)}
 
 
@@ -25,10 +31,17 @@ class Material:
         return self.stores.get(name)
 
 
-def make(folder: Path, recipe: Recipe, preparation: Preparation, data: Path | None) -> Material:
+def make(
+    folder: Path,
+    recipe: Recipe,
+    preparation: Preparation,
+    data: Path | None,
+    processes: int = 1,
+) -> Material:
     """Everything but the test studies, which are drawn when they are measured.
 
-    `data` holds the folders of real pictures; None: phantoms alone.
+    `data` holds the folders of real pictures; None: phantoms alone. The result does not depend on
+    `processes`.
     """
     plan = recipe.phantoms
     validation = phantoms.Studies(
@@ -37,13 +50,19 @@ def make(folder: Path, recipe: Recipe, preparation: Preparation, data: Path | No
     stores = {
         "phantoms-train": _kept(
             folder / "phantoms-train",
-            lambda: phantoms.training_views(plan.training, preparation),
+            lambda: _drawn(
+                partial(phantoms.training_views, plan.training, preparation),
+                range(plan.training.backgrounds),
+                processes,
+            ),
             plan.training.count,
             preparation,
         ),
         "phantoms-validation": _kept(
             folder / "phantoms-validation",
-            lambda: without_templates(validation, preparation),
+            lambda: _drawn(
+                partial(without_templates, preparation=preparation), validation.each, processes
+            ),
             4 * plan.validation_studies,
             preparation,
         ),
@@ -61,10 +80,23 @@ def make(folder: Path, recipe: Recipe, preparation: Preparation, data: Path | No
 
 def without_templates(
     studies: phantoms.Studies, preparation: Preparation
-) -> Iterator[tuple[Gray, View]]:
+) -> list[tuple[Gray, View]]:
     """The prepared views of whole studies."""
-    for picture, view, _ in phantoms.study_views(studies, preparation):
-        yield picture, view
+    drawn = phantoms.study_views(studies, preparation)
+    return [(picture, view) for picture, view, _ in drawn]
+
+
+def _drawn(
+    draw: Callable[[T], list[tuple[Gray, View]]], of: Sequence[T], processes: int
+) -> Iterator[tuple[Gray, View]]:
+    """What `draw` makes of each, in order, by several processes."""
+    if processes == 1:
+        for one in of:
+            yield from draw(one)
+        return
+    with get_context("spawn").Pool(processes, cv2.setNumThreads, (1,)) as pool:
+        for views in pool.imap(draw, of, chunksize=4):
+            yield from views
 
 
 def _kept(

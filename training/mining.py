@@ -2,21 +2,25 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from training import patches
 from training.datasets.record import Split
 from training.datasets.store import Store, View
 from training.material import Material
+from training.networks.classifier import NOTHING
 from training.patches import Example, Pool
 from training.recipe import Recipe
 from training.search import Search
 
-WORST = 2  # false alarms kept of a view
-MINED = 400  # views of each store that are searched
+WORST = 4  # false alarms kept of a view
+MINED = 600  # views of each store that are searched
 
 
-def pools(out: Path, finding: Path, made: Material, chosen: Recipe) -> list[Pool]:
+def pools(
+    out: Path, finding: Path, made: Material, chosen: Recipe, processes: int = 1
+) -> list[Pool]:
     """Malignant and benign lesions and false alarms of each store that can teach the difference."""
     found = []
     shares = chosen.shares.by_store()
@@ -27,14 +31,13 @@ def pools(out: Path, finding: Path, made: Material, chosen: Recipe) -> list[Pool
         indices = held.where(Split.TRAIN)
         path = out / f"false-alarms-{name}.json"
         if not path.is_file():
-            path.write_text(json.dumps(false_alarms(finding, held, indices[:: _stride(indices)])))
-        alarms = [
-            Example(i, tuple(box), malignant=False) for i, box in json.loads(path.read_text())
-        ]
+            searched = indices[:: _stride(indices)]
+            path.write_text(json.dumps(false_alarms(finding, held, searched, processes)))
+        alarms = [Example(i, tuple(box), NOTHING) for i, box in json.loads(path.read_text())]
         for examples, part in (
-            (patches.lesions(held, indices, malignant=True), 0.4),
-            (patches.lesions(held, indices, malignant=False), 0.35),
-            (alarms, 0.25),
+            (patches.lesions(held, indices, malignant=True), 0.36),
+            (patches.lesions(held, indices, malignant=False), 0.30),
+            (alarms, 0.34),
         ):
             if examples:
                 found.append(Pool(held, examples, part * shares[name]))
@@ -46,16 +49,18 @@ def _stride(indices: Sequence[int]) -> int:
 
 
 def false_alarms(
-    finding: Path, held: Store, indices: Iterable[int]
+    finding: Path, held: Store, indices: Iterable[int], threads: int
 ) -> list[tuple[int, list[float]]]:
     """The best-scored detections that touch neither a lesion nor an ignored place."""
     search = Search(finding)
-    alarms = []
-    for index in indices:
+
+    def of_view(index: int) -> list[tuple[int, list[float]]]:
         boxes = search(held.pictures[index]).boxes.tolist()
         free = [box for box in boxes if not _touches(box, held.views[index])]
-        alarms += [(index, [round(v, 1) for v in box]) for box in free[:WORST]]
-    return alarms
+        return [(index, [round(v, 1) for v in box]) for box in free[:WORST]]
+
+    with ThreadPoolExecutor(threads) as pool:  # onnxruntime leaves Python's lock alone
+        return [alarm for found in pool.map(of_view, indices) for alarm in found]
 
 
 def _touches(box: Sequence[float], view: View) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.datasets.store import Gray, Store
-from training.networks.classifier import MARGIN, SIDE, SMALLEST
+from training.networks.classifier import BENIGN, MALIGNANT, MARGIN, SIDE, SMALLEST
 from training.team import ALONE, Place
 
 TURN = 20.0  # degrees either way
@@ -27,7 +27,7 @@ class Example:
 
     picture: int  # in its store
     box: tuple[float, float, float, float]
-    malignant: bool
+    outcome: int  # index into OUTCOMES
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Pool:
 
 def lesions(store: Store, indices: Sequence[int], *, malignant: bool) -> list[Example]:
     """The lesions of these views that are known to be (or not to be) malignant."""
+    outcome = MALIGNANT if malignant else BENIGN
     return [
-        Example(i, lesion.box, malignant)
+        Example(i, lesion.box, outcome)
         for i in indices
         for lesion in store.views[i].lesions
         if lesion.malignant is malignant
@@ -51,13 +52,13 @@ def lesions(store: Store, indices: Sequence[int], *, malignant: bool) -> list[Ex
 
 def batch(
     pools: Sequence[Pool], size: int, seed: int, step: int, place: Place = ALONE
-) -> tuple[Gray, NDArray[np.float32], NDArray[np.float32]]:
-    """Patches (n, SIDE, SIDE), log sizes (n, 2) of their boxes, labels (n,) of one step.
+) -> tuple[Gray, NDArray[np.float32], NDArray[np.int64]]:
+    """Patches (n, SIDE, SIDE), log sizes (n, 2) of their boxes, outcomes (n,) of one step.
 
     n is `size`, or this process's part of it.
     """
     shares = np.cumsum([pool.share for pool in pools])
-    pictures, sizes, labels = [], [], []
+    pictures, sizes, outcomes = [], [], []
     for number in range(place.rank, size, place.size):
         rng = np.random.default_rng([seed, step, number])
         pool = pools[int(np.searchsorted(shares, (number + rng.random()) / size * shares[-1]))]
@@ -65,8 +66,8 @@ def batch(
         patch, measured = cut(pool.store.pictures[example.picture], example.box, rng)
         pictures.append(patch)
         sizes.append(measured)
-        labels.append(example.malignant)
-    return np.stack(pictures), np.stack(sizes), np.array(labels, np.float32)
+        outcomes.append(example.outcome)
+    return np.stack(pictures), np.stack(sizes), np.array(outcomes, np.int64)
 
 
 def cut(

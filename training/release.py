@@ -97,7 +97,7 @@ def release(
     """All steps; the release is built in the folder `target`."""
     out.mkdir(parents=True, exist_ok=True)
     chosen, preparation = recipe.load(recipe_name), Preparation()
-    made = material.make(out, chosen, preparation, data)
+    made = material.make(out, chosen, preparation, data, processes)
     trained(out, chosen, made, preparation, data, processes)
     adjusted = figures.calibration(out, chosen, made, preparation, processes)
     found = figures.measured(out, adjusted, chosen, made, preparation, processes, command)
@@ -147,7 +147,8 @@ def trained(
         model.favour(balance.CALCIFICATION, moved)
         export.detector_graph(model, sizes, picture, finding)
     if not judging.is_file():
-        mining.pools(out, finding, made, chosen)  # before there are several who would search
+        # Before there are several who would search.
+        mining.pools(out, finding, made, chosen, processes)
         team.together(_classifier, (out, chosen, preparation, data), processes, out)
         judged = train_classifier.trained(out)
         export.classifier_graph(judged, sizes, picture, finding, judging)

@@ -22,7 +22,7 @@ def train(pools: Sequence[patches.Pool], stage: Stage, folder: Path) -> None:
         pictures, sizes, labels = patches.batch(pools, stage.batch, stage.seed, step, team.place())
         cut = torch.from_numpy(pictures)[:, None].float() / 255.0
         logits = model.judge(cut, torch.from_numpy(sizes))
-        return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(labels))
+        return F.cross_entropy(logits, torch.from_numpy(labels))
 
     loop.train(model, loss_at, stage, folder, "classifier")
 

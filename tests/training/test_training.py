@@ -9,13 +9,15 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch import nn
 
+from mammo.prepare import Preparation
 from mammo.scoring import Calibration
-from training import calibrate, loop, release
+from training import calibrate, loop, material, mining, recipe, release
 from training.datasets.record import Lesion, Split
-from training.datasets.store import View
+from training.datasets.store import Store, View
 from training.evaluation import roc
 from training.predict import Case, Prediction
 from training.recipe import Stage
+from training.search import Found
 from triton_repo import release as releases
 
 pytestmark = pytest.mark.train
@@ -117,11 +119,35 @@ def test_calibration_recovers_the_odds_it_was_drawn_from() -> None:
     assert fitted.malignancy == pytest.approx(1.5, abs=0.2)
 
 
+def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    boxes = np.array([[0, 0, 20, 20], [40, 40, 60, 60], [70, 70, 90, 90]] + [[99, 9, 110, 20]] * 4)
+    found = Found(boxes.astype(np.float64), np.linspace(0.9, 0.1, 7), np.zeros(7, np.int64))
+    monkeypatch.setattr(mining, "Search", lambda _: lambda _: found)
+    lesion = Lesion((15, 15, 30, 30), "mass", malignant=True)
+    view = View(
+        "s", "n", "p", "L", "CC", Split.TRAIN, True, (lesion,), ((85.0, 85.0, 99.0, 99.0),), ()
+    )
+    alarms = mining.false_alarms(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
+    assert [box[0] for _, box in alarms] == [40, 99, 99, 99]
+
+
 def test_steps_leave_a_tenth_of_the_population_in_each() -> None:
     population = np.random.default_rng(1).random(1000)
     steps = calibrate.steps(population.tolist())
     counts = np.bincount(np.searchsorted(steps, population, side="right"), minlength=10)
     assert counts.tolist() == [100] * 10
+
+
+def test_several_processes_draw_what_one_draws(tmp_path: Path) -> None:
+    quick, preparation = recipe.load("quick"), Preparation()
+    once, again = (
+        material.make(tmp_path / str(n), quick, preparation, None, processes=n) for n in (1, 2)
+    )
+    for name, store in once.stores.items():
+        assert again.stores[name].views == store.views
+        assert np.array_equal(again.stores[name].pictures, store.pictures)
 
 
 @pytest.mark.timeout(600)

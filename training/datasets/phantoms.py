@@ -5,7 +5,7 @@ study is asked for at full size.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -52,6 +52,11 @@ class Studies:
     resolution: Resolution = Resolution.WORKING
     part: tuple[int, int] = (0, 1)  # every second number from the first one: for several processes
 
+    @property
+    def each(self) -> list["Studies"]:
+        """These studies one by one."""
+        return [replace(self, part=(number, self.count)) for number in range(self.count)]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Template:
@@ -62,24 +67,25 @@ class Template:
     height: float
 
 
-def training_views(portion: Portion, preparation: Preparation) -> Iterator[tuple[Gray, View]]:
-    """Prepared views of many backgrounds, with more lesions than a study has."""
-    for number in range(portion.backgrounds):
-        seed = TRAIN_SEED + number
-        behind = phantoms.background(seed)
-        for exposed in range(portion.exposures):
-            rng = np.random.default_rng([seed, exposed])
-            count = int(rng.integers(portion.most_lesions + 1))
-            (shown,) = phantoms.draw_lesions(
-                rng, [behind], [bool(rng.random() < 0.5) for _ in range(count)]
-            )
-            grey = phantoms.insert(behind, shown, exposed)
-            done = prepare_gray(grey, preparation, behind.laterality)
-            name = f"{seed}-{exposed}"
-            yield (
-                done.tensor[0],
-                _view(behind, shown, done, name=name, patient=str(seed), split=Split.TRAIN),
-            )
+def training_views(
+    portion: Portion, preparation: Preparation, number: int
+) -> list[tuple[Gray, View]]:
+    """The prepared views made from one background, with more lesions than a study has."""
+    seed = TRAIN_SEED + number
+    behind = phantoms.background(seed)
+    found = []
+    for exposed in range(portion.exposures):
+        rng = np.random.default_rng([seed, exposed])
+        count = int(rng.integers(portion.most_lesions + 1))
+        (shown,) = phantoms.draw_lesions(
+            rng, [behind], [bool(rng.random() < 0.5) for _ in range(count)]
+        )
+        grey = phantoms.insert(behind, shown, exposed)
+        done = prepare_gray(grey, preparation, behind.laterality)
+        name = f"{seed}-{exposed}"
+        view = _view(behind, shown, done, name=name, patient=str(seed), split=Split.TRAIN)
+        found.append((done.tensor[0], view))
+    return found
 
 
 def study_views(

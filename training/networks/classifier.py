@@ -1,8 +1,10 @@
 """Whether a lesion is malignant: crops around boxes, cut in the graph, through MobileNetV2.
 
 Crops come from GridSample, which all runtimes have, at twice the resolution that the network
-sees and averaged 2 x 2, so that a large lesion is not sampled with holes. What the crop's
-scaling hides, the lesion's size, is told to the head beside the picture's features.
+sees and averaged 2 x 2, so that a large lesion is not sampled with holes. The head sees features
+of four depths, since what tells calcifications apart is two or three pixels wide, and the size
+of the lesion, which the crop's scaling hides. It learns three outcomes, not two: a benign lesion
+and a false alarm have nothing in common but that neither is malignant.
 """
 
 import torch
@@ -14,6 +16,8 @@ from training.networks import backbone
 SIDE = 128  # of a crop as the network sees it, pixels
 MARGIN = 1.6  # crop's side over the box's longer side
 SMALLEST = 64.0  # prepared pixels that a crop shows at least
+OUTCOMES = ("malignant", "benign", "nothing")
+MALIGNANT, BENIGN, NOTHING = range(len(OUTCOMES))
 
 
 def regions(boxes: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,28 +44,37 @@ def crops(image: Tensor, boxes: Tensor) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logit of malignancy (n, k)."""
+    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logits (n, k, 3) of OUTCOMES."""
 
     def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
         self.backbone = backbone.Pyramid(pretrained, top=True)
+        self.specks = nn.Sequential(
+            _conv(3, 32, stride=2), _conv(32, 32), _conv(32, 64, stride=2), _conv(64, 64)
+        )
+        seen = backbone.CHANNELS[1] + backbone.CHANNELS[2] + backbone.TOP + 64
         self.drop = nn.Dropout(0.3)
-        self.judge_features = nn.Linear(2 * backbone.TOP + 2, 1)
+        self.judge_features = nn.Linear(2 * seen + 2, len(OUTCOMES))
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
         with torch.autocast("cpu", enabled=False):
             cut = crops(image.float() / 255.0, boxes)
             size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0
-        return self.judge(cut, size.reshape(-1, 2)).reshape(boxes.shape[:2])
+        return self.judge(cut, size.reshape(-1, 2)).reshape(*boxes.shape[:2], len(OUTCOMES))
 
     def judge(self, cut: Tensor, size: Tensor) -> Tensor:
-        """Crops (m, 1, SIDE, SIDE) in 0..1 and log sizes (m, 2) -> logits (m,)."""
+        """Crops (m, 1, SIDE, SIDE) in 0..1 and log sizes (m, 2) -> logits (m, 3)."""
         with torch.autocast("cpu", enabled=False):
             seen = backbone.pictures(cut)
-        deep = self.backbone(seen.contiguous(memory_format=torch.channels_last))[-1].float()
-        pooled = torch.cat([deep.mean(dim=(2, 3)), deep.amax(dim=(2, 3)), size], dim=1)
+        seen = seen.contiguous(memory_format=torch.channels_last)
+        _, fine, middle, _, top = self.backbone(seen)
+        maps = [m.float() for m in (fine, middle, top, self.specks(seen))]
+        means = [m.mean(dim=(2, 3)) for m in maps]
+        peaks = [m.amax(dim=(2, 3)) for m in maps]
+        pooled = torch.cat([*means, *peaks, size], dim=1)
         with torch.autocast("cpu", enabled=False):
-            return self.judge_features(self.drop(pooled))[:, 0]
+            logits: Tensor = self.judge_features(self.drop(pooled))
+        return logits
 
 
 class Served(nn.Module):
@@ -72,4 +85,10 @@ class Served(nn.Module):
         self.classifier = classifier
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        return torch.sigmoid(self.classifier(image, boxes))
+        return torch.softmax(self.classifier(image, boxes), dim=-1)[..., MALIGNANT]
+
+
+def _conv(channels: int, width: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(channels, width, 3, stride=stride, padding=1), nn.ReLU(inplace=True)
+    )
