@@ -33,6 +33,7 @@ class Lesion:
     morphology: Morphology
     malignant: bool
     detectability: float  # d' in this view at prepared resolution, of what is `known` of it
+    detectability_ske: float  # the same of the whole signal known exactly, every speck's place too
     contrast: float  # tissue grey at the stamp's peak
     depth: float  # mm behind the nipple
     box: Box
@@ -127,8 +128,10 @@ def _show(
     left = 2 * round((column / grid - size / 2) / 2)
     top = 2 * round((row / grid - size / 2) / 2)
     scale = view.prepared_scale * grid / Resolution.WORKING
-    small = resample(known(picture, seed.morphology, view.machine.spacing * grid), scale)
-    unit = unit_detectability(small, view.spectrum(*at))
+    spectrum = view.spectrum(*at)
+    expected = resample(known(picture, seed.morphology, view.machine.spacing * grid), scale)
+    unit = unit_detectability(expected, spectrum)
+    whole = unit_detectability(resample(picture, scale), spectrum)
     strength = float(np.clip(seed.strength * rng.uniform(0.88, 1.12), WEAKEST, STRONGEST))
     nx, ny = view.outline.nipple
     c, s = np.cos(view.outline.axis), np.sin(view.outline.axis)
@@ -137,6 +140,7 @@ def _show(
         morphology=seed.morphology,
         malignant=seed.malignant,
         detectability=strength,
+        detectability_ske=strength / unit * whole,
         contrast=strength / unit,
         depth=float((nx - at[0]) * c + (ny - at[1]) * s),
         box=_box(picture, seed.morphology, grid, (left, top), view),

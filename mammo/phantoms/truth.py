@@ -16,7 +16,8 @@ class LesionTruth:
     kind: str
     malignant: bool
     box: Box  # x0, y0, x1, y1 in native pixels, the last two exclusive
-    detectability: float
+    detectability: float  # d' of what can be known beforehand
+    detectability_ske: float  # d' of the signal known exactly
     mask: str  # path of a PNG in native pixels, 0 and 255
 
 
@@ -56,6 +57,7 @@ def image_truth(image: PhantomImage, path: str, mask_path: Callable[[Lesion], st
                 malignant=lesion.malignant,
                 box=lesion.box,
                 detectability=round(lesion.detectability, 4),
+                detectability_ske=round(lesion.detectability_ske, 4),
                 mask=mask_path(lesion),
             )
             for lesion in image.lesions

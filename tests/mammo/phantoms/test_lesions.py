@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mammo.codes import Kind
 from mammo.phantoms import (
     Background,
     Resolution,
     StudyPlan,
+    background,
     backgrounds,
     draw_lesion,
     draw_lesions,
@@ -179,3 +181,17 @@ def test_stamps_are_even_sided_end_before_their_edge_and_peak_near_one(
         rim = np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
         assert rim.max() < 0.03
         assert 0.2 < picture.max() <= 1.4
+
+
+def test_the_whole_signal_is_stronger_than_what_is_known_of_it():
+    """Blurring a mass, or counting one speck of a cluster, only takes away."""
+    gained = {kind: [] for kind in Kind}
+    for seed in range(30):
+        view = background(seed)
+        rng = np.random.default_rng(seed)
+        for bad in (False, True):
+            lesion = draw_lesion(rng, view, malignant=bad)
+            if lesion is not None:
+                gained[lesion.kind].append(lesion.detectability_ske / lesion.detectability)
+    assert min(gained[Kind.MASS]) >= 1
+    assert np.median(gained[Kind.CALCIFICATION]) > 1.5  # several specks tell more than one

@@ -105,7 +105,15 @@ def test_truth_has_the_agreed_shape(some_plans: tuple[StudyPlan, ...]):
     for image in record["images"]:
         assert set(image) == {"path", "sop_instance_uid", "laterality", "view", "lesions"}
         for lesion in image["lesions"]:
-            assert set(lesion) == {"id", "kind", "malignant", "box", "detectability", "mask"}
+            assert set(lesion) == {
+                "id",
+                "kind",
+                "malignant",
+                "box",
+                "detectability",
+                "detectability_ske",
+                "mask",
+            }
             assert lesion["kind"] in ("mass", "calcification")
             assert 3 <= lesion["detectability"] <= 12
 
