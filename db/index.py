@@ -19,6 +19,7 @@ from db.studies import refresh
 from db.text import storable, storable_json, storable_or_none
 from mammo.codes import RETRIED_OBJECT_REASONS, Flag, Reason, Verdict
 from mammo.facts import Identity
+from mammo.members import Place
 
 
 class ListedObject(NamedTuple):
@@ -66,19 +67,27 @@ class IndexedInstance:
     facts: dict[str, Any]  # JSON-able, without identity
     rule_version: str
     member: str | None = None
+    place: Place | None = None  # of a member
     identity: Identity | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectOutcome:
-    """What reading an object showed: instances, or the reason why it holds none."""
+    """What reading an object showed: instances, or the reason why it holds none.
+
+    An archive may hold more members than are kept in memory. It comes in parts then, one after
+    the other, and counts as read with the last one.
+    """
 
     object_id: int
     reason: Reason | None
     instances: tuple[IndexedInstance, ...] = ()
+    first: int = 0  # ordinal of the first of `instances`
+    last: bool = True  # nothing follows
 
     def __post_init__(self) -> None:
-        if (self.reason is None) != bool(self.instances):
+        whole = self.last and self.first == 0
+        if (self.reason and self.instances) or (whole and not self.reason and not self.instances):
             raise ValueError("an object holds instances or has a reason why not")
 
 
@@ -154,9 +163,9 @@ def listing_done(session: Session, run: int) -> int:
 
 OBJECTS_READ = text(
     """
-    UPDATE objects SET indexed_at = now(), reason = outcome.reason, instance_count = outcome.count
-    FROM unnest(cast(:objects AS bigint[]), cast(:reasons AS text[]), cast(:counts AS bigint[]))
-        AS outcome (id, reason, count)
+    UPDATE objects SET indexed_at = now(), reason = outcome.reason,
+        instance_count = (SELECT count(*) FROM instances i WHERE i.object_id = objects.id)
+    FROM unnest(cast(:objects AS bigint[]), cast(:reasons AS text[])) AS outcome (id, reason)
     WHERE objects.id = outcome.id
     """
 )
@@ -166,7 +175,8 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     """Write down what reading objects showed, in place of what was known of them.
 
     Studies, identities and worklist rows (pending ones) are part of it. Writing the same again
-    changes nothing that anyone reads.
+    changes nothing that anyone reads. Of an object that comes in parts nothing is seen before
+    the last one.
     """
     outcomes = sorted(outcomes, key=lambda outcome: outcome.object_id)
     ids = [outcome.object_id for outcome in outcomes]
@@ -181,7 +191,7 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
         study
         for study in session.scalars(
             delete(Instance)
-            .where(Instance.object_id.in_(ids))
+            .where(Instance.object_id.in_(o.object_id for o in outcomes if not o.first or o.reason))
             .returning(Instance.study_id)
             .execution_options(synchronize_session=False)
         )
@@ -193,20 +203,33 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     rows = [
         _row(outcome.object_id, ordinal, instance, studies)
         for outcome in outcomes
-        for ordinal, instance in enumerate(outcome.instances)
+        for ordinal, instance in enumerate(outcome.instances, outcome.first)
     ]
     if rows:
         session.execute(insert(Instance), rows)
     _identities(session, instances)
+    ended = [outcome for outcome in outcomes if outcome.last]
     session.execute(
         OBJECTS_READ,
         {
-            "objects": ids,
-            "reasons": [outcome.reason and outcome.reason.value for outcome in outcomes],
-            "counts": [len(outcome.instances) for outcome in outcomes],
+            "objects": [outcome.object_id for outcome in ended],
+            "reasons": [outcome.reason and outcome.reason.value for outcome in ended],
         },
     )
+    touched |= _studies_of(session, [o.object_id for o in ended if o.first and not o.reason])
     refresh(session, touched)
+
+
+def _studies_of(session: Session, objects: Collection[int]) -> set[int]:
+    """The studies of objects that came in parts."""
+    if not objects:
+        return set()
+    found = session.scalars(
+        select(Instance.study_id)
+        .where(Instance.object_id.in_(objects), Instance.study_id.is_not(None))
+        .distinct()
+    )
+    return {study for study in found if study is not None}
 
 
 def _studies(session: Session, instances: Iterable[IndexedInstance]) -> dict[str, int]:
@@ -263,6 +286,7 @@ def _row(
         "object_id": object_id,
         "ordinal": ordinal,
         "member": storable_or_none(instance.member),
+        **_place(instance.place),
         "study_id": None if instance.study_uid is None else studies[instance.study_uid],
         "sop_instance_uid": instance.sop_instance_uid,
         "series_uid": instance.series_uid,
@@ -283,4 +307,14 @@ def _row(
         "detail": detail,
         "flags": [flag.value for flag in instance.flags],
         "facts": storable_json(instance.facts),
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any]:
+    return {
+        "member_method": place and place.method.value,
+        "member_offset": place and place.offset,
+        "member_length": place and place.length,
+        "member_size": place and place.size,
+        "member_crc32": place and place.crc32,
     }

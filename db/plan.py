@@ -4,15 +4,16 @@ Nothing here loads all studies: `pending` walks them by id, a page at a time.
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from db.scope import SEEN, scope
 from mammo.codes import Level, NotScored
+from mammo.members import Method, Place
 
 MAX_ATTEMPTS = 3  # of a study that ends its worker or its time each time: then it is POISON
 RETRIED = [reason.value for reason in NotScored if not reason.final]
@@ -36,6 +37,8 @@ class PlannedInstance:
     reason: str  # by the header; a raw image may be the partner of an accepted one
     flags: tuple[str, ...]
     facts: dict[str, Any]
+    place: Place | None = None  # of a member
+    look: dict[str, Any] | None = None  # by this release, when its archive was read
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,11 @@ INSTANCES = text(
     """
     SELECT i.study_id, i.id, o.bucket, o.key, o.etag, o.size, i.member, i.ordinal,
         i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view, i.header_reason AS reason,
-        i.flags, i.facts
+        i.flags, i.facts, i.member_method, i.member_offset, i.member_length, i.member_size,
+        i.member_crc32, looks.seen AS look
     FROM instances i JOIN objects o ON o.id = i.object_id
+    LEFT JOIN looks ON looks.instance_id = i.id AND looks.release = :release
+        AND looks.laterality = i.laterality AND looks.view = i.view
     WHERE i.study_id = ANY(:studies) AND i.reason <> 'DUPLICATE_INSTANCE'
         AND (i.header_verdict = 'accepted' OR i.header_reason = 'INTENT_FOR_PROCESSING')
         AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
@@ -157,18 +163,32 @@ def pending(
     Studies of this run's prefix without a current result of its release, or whose result was
     made from other instances, or could not be had by an earlier run for a reason that passes.
     """
-    values = _open(session, run, max_attempts)
+    values = open_parameters(session, run, max_attempts)
     studies = session.execute(PENDING, values | {"after": after, "limit": limit}).mappings().all()
     instances: dict[int, list[PlannedInstance]] = {study["id"]: [] for study in studies}
-    for row in session.execute(INSTANCES, {"studies": list(instances)}).mappings():
-        found = dict(row) | {"flags": tuple(row["flags"])}
-        instances[found.pop("study_id")].append(PlannedInstance(**found))
+    for row in session.execute(INSTANCES, values | {"studies": list(instances)}).mappings():
+        found = dict(row) | {"flags": tuple(row["flags"]), "place": place_of(row)}
+        known = {field.name: found[field.name] for field in fields(PlannedInstance)}
+        instances[row["study_id"]].append(PlannedInstance(**known))
     return [PlannedStudy(**study, instances=tuple(instances[study["id"]])) for study in studies]
+
+
+def place_of(row: RowMapping) -> Place | None:
+    """Where a member lies, from the columns `member_…` of its row."""
+    if row["member_method"] is None:
+        return None
+    return Place(
+        Method(row["member_method"]),
+        row["member_offset"],
+        row["member_length"],
+        row["member_size"],
+        row["member_crc32"],
+    )
 
 
 def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> int:
     """How many studies `pending` would give in all."""
-    values = _open(session, run, max_attempts)
+    values = open_parameters(session, run, max_attempts)
     count: int = session.execute(REMAINING, values).scalar_one()
     return count
 
@@ -190,7 +210,7 @@ def close_unscorable(
     `MIXED_PATIENTS`, `ALL_QUARANTINED` and `NO_2D_IMAGE` by their headers; `POISON` those that
     were handed out `max_attempts` times without an answer.
     """
-    where = _open(session, run, max_attempts)
+    where = open_parameters(session, run, max_attempts)
     rows = session.execute(
         UNSCORABLE, where | {"limit": limit, "poison": NotScored.POISON.value}
     ).all()
@@ -206,6 +226,6 @@ def close_unscorable(
     return dict(Counter(NotScored[row.reason] for row in rows))
 
 
-def _open(session: Session, run: int, max_attempts: int) -> dict[str, Any]:
+def open_parameters(session: Session, run: int, max_attempts: int) -> dict[str, Any]:
     """The parameters of `OPEN` and of the bound on attempts."""
     return scope(session, run) | {"attempts": max_attempts, "retried": RETRIED}

@@ -164,6 +164,10 @@ class Instance(Base):
         CheckConstraint(f"header_{VERDICTS}", name="header_verdict"),
         CheckConstraint("verdict <> 'accepted' OR study_id IS NOT NULL", name="accepted_in_study"),
         CheckConstraint("verdict <> 'accepted' OR sop_instance_uid IS NOT NULL", name="has_uid"),
+        CheckConstraint(
+            "num_nulls(member_method, member_offset, member_length, member_size) IN (0, 4)",
+            name="member_place",
+        ),
         # However many objects hold an instance, it is screened once.
         Index(
             "uq_instances_accepted",
@@ -178,6 +182,12 @@ class Instance(Base):
     object_id: Mapped[int] = mapped_column(ForeignKey("objects.id"))
     ordinal: Mapped[int]  # place in its object, from 0
     member: Mapped[str | None]  # name inside an archive object
+    # Where the member lies; see `mammo.members.Place`.
+    member_method: Mapped[str | None]
+    member_offset: Mapped[int | None]
+    member_length: Mapped[int | None]
+    member_size: Mapped[int | None]
+    member_crc32: Mapped[int | None]
     study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id"), index=True)
     sop_instance_uid: Mapped[str | None] = mapped_column(C)
     series_uid: Mapped[str | None] = mapped_column(C)
@@ -200,6 +210,24 @@ class Instance(Base):
     detail: Mapped[str] = mapped_column(server_default="")
     flags: Mapped[list[str]] = mapped_column(server_default=EMPTY_ARRAY)
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+
+
+class Look(Base):
+    """What the pixels of a member of a compressed archive showed when it was read.
+
+    Such an archive is read once from end to end: its images are looked at in passing, before
+    their studies are complete.
+    """
+
+    __tablename__ = "looks"
+
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True
+    )
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"), primary_key=True)
+    laterality: Mapped[str]  # as it was looked at
+    view: Mapped[str]
+    seen: Mapped[dict[str, Any]]
 
 
 class Attempt(Base):

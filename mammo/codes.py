@@ -267,6 +267,7 @@ class Flag(StrEnum):
     W_NO_DELIMITER = "W_NO_DELIMITER", "the pixel sequence has no delimiter"
     W_TRAILING_BYTES = "W_TRAILING_BYTES", "bytes after the pixel data"
     W_VR_INVALID = "W_VR_INVALID", "a value is not valid for its VR"
+    W_MEMBER_NAME = "W_MEMBER_NAME", "an archive member's name that is no plain relative path"
 
 
 class SourceKind(StrEnum):

@@ -14,6 +14,7 @@ from mammo.studies import Member, assemble
 from mammo.triage import level
 from mammo.verdict import Judgement
 from mammo.views import STANDARD, Laterality
+from ray_jobs.looks import restored
 from ray_jobs.records import InstanceOutcome, Listed, PlannedInstance, StudyOutcome, StudyPlan
 from triton_repo.release import Manifest
 
@@ -53,6 +54,8 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
                     facts.view,
                     judgement.reason,
                     judgement.flags,
+                    instance.place,
+                    restored(instance.look),
                 )
             )
     return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled), not_valid)
@@ -72,6 +75,13 @@ def _settled(instance: plan.PlannedInstance, judgement: Judgement) -> PixelVerdi
         judgement.reason,
         judgement.detail,
         tuple(map(str, judgement.flags)),
+    )
+
+
+def seen(plan: StudyPlan) -> StudyOutcome:
+    """The outcome of a study all of whose images were looked at when their archive was read."""
+    return StudyOutcome.looked_at(
+        InstanceOutcome.of(planned, planned.seen) for planned in plan.instances if planned.seen
     )
 
 

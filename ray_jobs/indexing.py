@@ -17,7 +17,7 @@ from ray_jobs.archive import store
 from ray_jobs.archive.headers import HeadersRead, ObjectRead, ObjectToRead, unread
 from ray_jobs.faults import StoreLost
 from ray_jobs.job import Job, Running
-from ray_jobs.records import Listed
+from ray_jobs.records import ArchiveToRead, Listed
 from ray_jobs.window import finished
 
 Batch = tuple[ObjectToRead, ...]
@@ -25,16 +25,17 @@ Batch = tuple[ObjectToRead, ...]
 BATCH = 32  # headers a task: some tens of milliseconds each over a network, 2 to 5 of CPU
 
 
-def index_prefix(job: Job, run: Running) -> None:
+def index_prefix(job: Job, run: Running) -> list[ArchiveToRead]:
     """List the prefix and read the headers of what is new or changed.
 
-    An unchanged archive costs one listing, and Ray is not even started.
+    Returns the objects among them that are archives: those are not read yet. An unchanged
+    archive costs one listing, and Ray is not even started.
     """
     listing = _to_read(job, run)
     first = next(listing, None)
-    if first is not None:
-        _read_all(job, run, first, listing)
+    archives = [] if first is None else _read_all(job, run, first, listing)
     in_transaction(job.engine, lambda session: index.listing_done(session, run.id))
+    return archives
 
 
 def _to_read(job: Job, run: Running) -> Iterator[Batch]:
@@ -70,30 +71,33 @@ def _read_all(
     run: Running,
     first: Batch,
     rest: Iterator[Batch],
-) -> None:
+) -> list[ArchiveToRead]:
     run.start_ray()
     from ray_jobs.tasks import read_headers  # noqa: PLC0415 -- Ray only where there is work
 
     def submit(batch: Batch) -> object:
         return read_headers.remote(batch, job.store, job.policy)
 
+    archives: list[ArchiveToRead] = []
     suspects: list[ObjectToRead] = []
     for ended in finished(chain([first], rest), submit, run.window, run.patience_s, run.alive):
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, ended.value)
+            archives += _write(job, run, ended.value)
         else:  # the worker died, or the batch took too long
             suspects += ended.item
     # Only the one that does it alone is given up: it must not hide its neighbours.
     alone: list[Batch] = [(target,) for target in suspects]
     for ended in finished(alone, submit, run.window, run.patience_s, run.alive):
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, ended.value)
+            archives += _write(job, run, ended.value)
         else:
             given_up = tuple(unread(target, Reason.HEADER_UNREADABLE) for target in ended.item)
             _write(job, run, HeadersRead(given_up, 0.0, None))
+    return archives
 
 
-def _write(job: Job, run: Running, headers: HeadersRead) -> None:
+def _write(job: Job, run: Running, headers: HeadersRead) -> tuple[ArchiveToRead, ...]:
+    """Write down what objects hold; returns the archives among them, which wait."""
     if headers.lost:
         raise StoreLost(headers.lost)
     run.spent("list", headers.seconds)
@@ -103,6 +107,7 @@ def _write(job: Job, run: Running, headers: HeadersRead) -> None:
     run.spent("write", perf_counter() - began)
     run.progress.indexed(len(headers.objects))
     run.alive()
+    return headers.archives
 
 
 def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms) -> ObjectOutcome:
@@ -110,13 +115,14 @@ def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms) -> ObjectOutcome:
     if read.header is None or read.header.facts is None:
         return ObjectOutcome(read.object_id, read.judgement.reason)
     facts, who = read.header.facts, read.header.identity
-    instance = _instance(facts, who or Identity(), read.judgement, pseudonyms)
+    instance = instance_of(facts, who or Identity(), read.judgement, pseudonyms)
     return ObjectOutcome(read.object_id, None, (instance,))
 
 
-def _instance(
+def instance_of(
     facts: Facts, who: Identity, judgement: Judgement, pseudonyms: Pseudonyms
 ) -> IndexedInstance:
+    """What the database keeps of an instance."""
     study = facts.study_instance_uid
     return IndexedInstance(
         sop_instance_uid=facts.sop_instance_uid,
@@ -140,6 +146,30 @@ def _instance(
         facts=facts.as_dict(),
         rule_version=str(RULE_VERSION),
         identity=who,
+    )
+
+
+def bad_member(judgement: Judgement) -> IndexedInstance:
+    """What the database keeps of a member of an archive that holds no instance."""
+    return IndexedInstance(
+        sop_instance_uid=None,
+        study_uid=None,
+        series_uid=None,
+        study_pseudonym=None,
+        patient_pseudonym=None,
+        modality=None,
+        sop_class=None,
+        transfer_syntax=None,
+        is_mammography=False,
+        laterality=None,
+        view=None,
+        study_date=None,
+        verdict=judgement.verdict,
+        reason=judgement.reason,
+        detail=judgement.detail,
+        flags=judgement.flags,
+        facts={},
+        rule_version=str(RULE_VERSION),
     )
 
 

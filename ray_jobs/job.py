@@ -64,7 +64,8 @@ class Running:
     lock: RunLock
     progress: Progress
     resources: ExitStack
-    window: int = 0  # tasks in flight; known once Ray is there
+    slots: int = 0  # studies that the cluster works on at a time; known once Ray is there
+    window: int = 0  # tasks in flight
     patience_s: float = 0.0  # for a task, from its submission on
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
     _beat: float = 0.0
@@ -96,7 +97,7 @@ class Running:
 
         self.resources.enter_context(cluster(self.job.ray_address))
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        slots = sum(_slots(node, self.job.study_memory_mb << 20) for node in nodes)
+        self.slots = slots = sum(_slots(node, self.job.study_memory_mb << 20) for node in nodes)
         if not slots:
             # Ray would let every study wait for ever.
             largest = max((int(node.get("memory", 0)) for node in nodes), default=0)

@@ -11,6 +11,7 @@ from db import runs
 from db.lock import run_lock
 from db.session import in_transaction
 from db.summary import Summary, summary
+from ray_jobs.archives import look_again, read_archives
 from ray_jobs.indexing import index_prefix
 from ray_jobs.job import Job, Progress, Running
 from ray_jobs.screening import screen_pending
@@ -31,7 +32,8 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
         running = Running(job, run.id, lock, progress, resources)
         log.info("run_started", run=run.id, release=release.digest)
         try:
-            index_prefix(job, running)
+            read_archives(job, running, index_prefix(job, running))
+            look_again(job, running)
             screen_pending(job, running)
         except BaseException as error:
             log.info("run_interrupted", run=run.id, by=type(error).__name__)

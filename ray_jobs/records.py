@@ -1,9 +1,11 @@
 """What passes between the driver and its tasks: a few kilobytes a study."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mammo.codes import Flag, NotScored, Reason
 from mammo.findings import Finding
+from mammo.members import Place
 from mammo.views import Laterality
 
 
@@ -14,6 +16,34 @@ class Listed:
     key: str
     etag: str
     size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveToRead:
+    """An object that is an archive, and what of it is wanted."""
+
+    object_id: int
+    bucket: str
+    item: Listed
+    kind: str  # zip, tar, gzip or zstd
+    wanted: frozenset[int] | None = None  # members to look at; None: all
+    look: bool = True  # at the images of an archive that is compressed as a whole
+
+    @property
+    def streamed(self) -> bool:
+        """Whether it can only be read from its beginning on."""
+        return self.kind in ("gzip", "zstd")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What the pixels of one instance showed, whatever study it belongs to."""
+
+    reason: Reason | None = None  # the pixels changed what the header said
+    flags: tuple[Flag, ...] = ()  # of the pixels
+    sha256: str | None = None  # of the file as read
+    findings: tuple[Finding, ...] = ()
+    probability: float | None = None  # None: not scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +58,8 @@ class PlannedInstance:
     view: str  # projection, such as CC or MLO
     reason: Reason  # of its acceptance, by the header
     flags: tuple[Flag, ...]  # of the header
+    place: Place | None = None  # in an archive object
+    seen: Seen | None = None  # when its archive was read; its pixels need not be
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +81,10 @@ class InstanceOutcome:
     findings: tuple[Finding, ...] = ()
     probability: float | None = None  # None: not scored
 
+    @classmethod
+    def of(cls, planned: PlannedInstance, seen: Seen) -> "InstanceOutcome":
+        return cls(planned, seen.reason, seen.flags, seen.sha256, seen.findings, seen.probability)
+
 
 @dataclass(frozen=True, slots=True)
 class StudyOutcome:
@@ -58,3 +94,12 @@ class StudyOutcome:
     not_scored: NotScored | None
     lost: str | None = None  # a service that could not be reached: a sentence for the operator
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+
+    @classmethod
+    def looked_at(
+        cls, instances: Iterable[InstanceOutcome], seconds: dict[str, float] | None = None
+    ) -> "StudyOutcome":
+        """A study all of whose images were looked at: it has a score if one of them has."""
+        done = tuple(instances)
+        scored = any(item.probability is not None for item in done)
+        return cls(done, None if scored else NotScored.ALL_QUARANTINED, None, seconds or {})

@@ -14,7 +14,7 @@ from db.results import StudyResult
 from db.session import in_transaction
 from mammo.codes import NotScored
 from ray_jobs.archive import store
-from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of, seen
 from ray_jobs.faults import InferenceLost, ServiceLost
 from ray_jobs.inference.client import TritonClient
 from ray_jobs.job import Job, Running
@@ -46,7 +46,7 @@ def screen_pending(job: Job, run: Running) -> None:
     run.progress.to_screen(waiting)
     if not waiting:
         return
-    _prove_triton(job, patience_s=10.0)
+    prove_triton(job, patience_s=10.0)
     run.start_ray()
     # What failed for a reason that may pass is tried once more, when all else is done.
     again = list(_pass(job, run, _pending(job, run), again=MOST_AGAIN))
@@ -89,7 +89,9 @@ def _pass(
     def able() -> Iterator[_Waiting]:
         for study in studies:
             arranged = arrange(study, manifest)
-            if arranged.plan.instances:
+            if arranged.plan.instances and all(i.seen for i in arranged.plan.instances):
+                _record(job, run, result_of(study, seen(arranged.plan), arranged, manifest))
+            elif arranged.plan.instances:
                 yield _Waiting(study, arranged)
             else:
                 why = NotScored.NOT_VALID_FOR_RELEASE
@@ -141,7 +143,7 @@ def _record(job: Job, run: Running, result: StudyResult) -> None:
     run.alive()
 
 
-def _prove_triton(job: Job, patience_s: float) -> None:
+def prove_triton(job: Job, patience_s: float) -> None:
     """A canary through the ensemble; raises `InferenceLost` when none comes back in time."""
     client = TritonClient(job.triton, job.release.manifest.sizes)
     deadline = monotonic() + patience_s
@@ -166,7 +168,7 @@ def _wait_for_services(job: Job, run: Running, lost: str) -> None:
         run.alive()
         try:
             next(store.pages(job.store, job.prefix.bucket, job.prefix.key), None)
-            _prove_triton(job, patience_s=0.0)
+            prove_triton(job, patience_s=0.0)
         except ServiceLost as error:
             if monotonic() > deadline:
                 raise type(error)(f"{error} (The first study that noticed said: {lost})") from None

@@ -15,8 +15,9 @@ from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
 from mammo.decode import PixelError, decode
 from mammo.findings import RawView, of_view
 from mammo.prepare import Prepared, prepare
+from mammo.views import Laterality
 from ray_jobs.faults import InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
-from ray_jobs.records import InstanceOutcome, PlannedInstance, StudyOutcome, StudyPlan
+from ray_jobs.records import InstanceOutcome, PlannedInstance, Seen, StudyOutcome, StudyPlan
 from triton_repo.release import Manifest
 
 Read = Callable[[PlannedInstance], bytes]
@@ -43,8 +44,9 @@ _PREPARE = frozenset({"voi", "breast", "resample"})
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    planned: PlannedInstance
+class Waiting:
+    """An image that was prepared and sent to be inferred."""
+
     prepared: Prepared
     sha256: str
     answer: "Future[RawView]"
@@ -57,10 +59,12 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
     """
     stages = Stages()
     done: list[InstanceOutcome] = []
-    waiting: list[_Waiting] = []
-    lost: str | None = None
+    waiting: list[tuple[PlannedInstance, Waiting]] = []
     try:
         for planned in plan.instances:
+            if planned.seen is not None:
+                done.append(InstanceOutcome.of(planned, planned.seen))
+                continue
             try:
                 with stages("fetch"):
                     data = read(planned)
@@ -69,53 +73,61 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
                     raise
                 done.append(InstanceOutcome(planned, error.reason))
                 continue
-            digest = hashlib.sha256(data).hexdigest()
-            try:
-                prepared = _prepared(planned, data, stages, manifest)
-            except PixelError as error:
-                done.append(InstanceOutcome(planned, error.reason, sha256=digest))
-                continue
-            waiting.append(_Waiting(planned, prepared, digest, infer(prepared.tensor)))
+            began = begin(data, planned.laterality, infer, manifest, stages)
+            if isinstance(began, Seen):
+                done.append(InstanceOutcome.of(planned, began))
+            else:
+                waiting.append((planned, began))
         with stages("infer"):
-            answers = [(item, item.answer.result()) for item in waiting]
+            answers = [(planned, item, item.answer.result()) for planned, item in waiting]
     except (StoreLost, ObjectUnreadable) as error:
-        why: NotScored | None = NotScored.READ_FAILED
+        why = NotScored.READ_FAILED
         lost = str(error) if isinstance(error, StoreLost) else None
-        done = []
     except (InferenceLost, InferenceFailed) as error:
         why = NotScored.INFER_FAILED
         lost = str(error) if isinstance(error, InferenceLost) else None
-        done = []
     else:
-        done += [_scored(item, raw, manifest) for item, raw in answers]
-        scored = any(item.probability is not None for item in done)
-        why = None if scored else NotScored.ALL_QUARANTINED
-    return StudyOutcome(tuple(done), why, lost, _account(stages))
+        done += [
+            InstanceOutcome.of(planned, scored(item, raw, planned.view, manifest))
+            for planned, item, raw in answers
+        ]
+        return StudyOutcome.looked_at(done, account(stages))
+    return StudyOutcome((), why, lost, account(stages))
 
 
-def _prepared(
-    planned: PlannedInstance, data: bytes, stages: Stages, manifest: Manifest
-) -> Prepared:
+def begin(
+    data: bytes, laterality: Laterality, infer: Infer, manifest: Manifest, stages: Stages
+) -> Waiting | Seen:
+    """Decode and prepare one image and send it to be inferred; or what is wrong with it."""
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        prepared = _prepared(laterality, data, stages, manifest)
+    except PixelError as error:
+        return Seen(error.reason, sha256=digest)
+    return Waiting(prepared, digest, infer(prepared.tensor))
+
+
+def _prepared(laterality: Laterality, data: bytes, stages: Stages, manifest: Manifest) -> Prepared:
     with stages("decode"):
         decoded = decode(data)
-    prepared = prepare(decoded, planned.laterality, manifest.preparation, stages)
+    prepared = prepare(decoded, laterality, manifest.preparation, stages)
     return replace(prepared, flags=decoded.flags + prepared.flags)
 
 
-def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome:
+def scored(item: Waiting, raw: RawView, view: str, manifest: Manifest) -> Seen:
+    """What the ensemble's answer says of one image."""
     prepared = item.prepared
     breast = prepared.geometry.to_prepared(np.array([tuple(prepared.breast_box)]))[0]
     found = of_view(
         raw,
         prepared.geometry,
         (breast[0], breast[1], breast[2], breast[3]),
-        item.planned.view,
+        view,
         manifest.calibration,
         manifest.scale,
         manifest.finding_threshold,
     )
-    return InstanceOutcome(
-        item.planned,
+    return Seen(
         next(iter(prepared.reviews), None),
         prepared.flags,
         item.sha256,
@@ -124,7 +136,8 @@ def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome
     )
 
 
-def _account(stages: Stages) -> dict[str, float]:
+def account(stages: Stages) -> dict[str, float]:
+    """The seconds under the names that a run's account has."""
     account: dict[str, float] = defaultdict(float)
     for name, seconds in stages.seconds.items():
         account["prepare" if name in _PREPARE else name] += seconds

@@ -2,15 +2,18 @@
 
 import functools
 import logging
+from collections.abc import Iterator
 
 import cv2
 import ray
 
 from mammo.verdict import Policy
 from ray_jobs.archive.headers import HeadersRead, ObjectToRead, read_batch
-from ray_jobs.archive.store import StoreConfig, read
+from ray_jobs.archive.store import StoreConfig
 from ray_jobs.inference import client as inference
-from ray_jobs.records import StudyOutcome, StudyPlan
+from ray_jobs.looks import Eyes
+from ray_jobs.pieces import Piece, pieces, read_instance
+from ray_jobs.records import ArchiveToRead, StudyOutcome, StudyPlan
 from ray_jobs.study import screen
 from triton_repo.release import Manifest
 
@@ -33,10 +36,26 @@ def _screen_study(
 ) -> StudyOutcome:
     _settle()
     client = inference.client(triton, manifest.sizes)
-    return screen(plan, lambda i: read(store, i.bucket, i.item), client.submit, manifest)
+    return screen(plan, lambda i: read_instance(store, i), client.submit, manifest)
+
+
+def _read_archive(
+    target: ArchiveToRead,
+    store: StoreConfig,
+    policy: Policy,
+    triton: inference.TritonConfig,
+    manifest: Manifest,
+) -> Iterator[Piece]:
+    _settle()
+    eyes = None
+    if target.streamed and target.look:
+        client = inference.client(triton, manifest.sizes)
+        eyes = Eyes(client.submit, manifest, target.wanted)
+    yield from pieces(target, store, policy, eyes)
 
 
 # Ray retries nothing: attempts are counted in Postgres before a study is handed out, so that
 # a study that kills its worker is tried a bounded number of times.
 read_headers = ray.remote(num_cpus=1, max_retries=0)(_read_headers)
+read_archive = ray.remote(num_cpus=1, max_retries=0, num_returns="streaming")(_read_archive)
 screen_study = ray.remote(num_cpus=1, max_retries=0)(_screen_study)

@@ -1,0 +1,229 @@
+"""From an archive object to what each of its members is: one header parse for all formats.
+
+Knows nothing of S3: an archive is a size and a function that fetches a range.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import count, islice
+
+from mammo.codes import Reason
+from mammo.facts import Facts
+from mammo.header import FIRST_READ, Header, NeedMore, parse
+from mammo.members import STREAMED, Method, Place, name_flags
+from mammo.verdict import Judgement, Policy, judge
+from ray_jobs.archive import tar
+from ray_jobs.archive import zip as zips
+from ray_jobs.archive.expand import DeflatedPrefix, Fetch, inflate
+from ray_jobs.archive.fault import ArchiveFault
+from ray_jobs.archive.tape import Expanded, Ranged, Tape
+
+FORMATS = ("zip", "tar", "gzip", "zstd")  # as `mammo.sniff.archive` names them
+MAX_IMAGE = 320 << 20  # bytes of a member whose pixels are read: 120 megapixels have 240 MB
+THREADS = 8  # headers of a zip's members read at a time
+AT_ONCE = 64  # members of a zip whose headers wait in memory
+LONGEST_KEPT = 1 << 16  # characters of a name that are kept
+
+Grow = Callable[[int], bytes]  # the first bytes of a member, at least as many as asked for
+
+
+@dataclass(frozen=True, slots=True)
+class MemberRead:
+    """What one member turned out to be: a header and what becomes of it, or why there is none."""
+
+    ordinal: int  # place in its archive, from 0
+    name: str | None  # None: not a member, but the rest of the archive
+    place: Place | None  # None: it can't be read
+    header: Header | None
+    judgement: Judgement
+
+    @property
+    def facts(self) -> Facts | None:
+        return self.header.facts if self.header else None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A member with its bytes within reach."""
+
+    read: MemberRead
+    whole: Callable[[], bytes]  # of a streamed one: only before the next member is taken
+
+
+def opened(fetch: Fetch, size: int, kind: str, policy: Policy) -> Iterator[Opened]:
+    """The members of an archive of one of `FORMATS`, in order; ordinals are always the same.
+
+    Nothing about the archive escapes as an exception: what can't be read of it is the last
+    member, without a name.
+    """
+    numbers = count()
+    try:
+        walk = _zip(fetch, size, policy) if kind == "zip" else _tar(fetch, size, kind, policy)
+        for member in walk:
+            yield Opened(replace(member.read, ordinal=next(numbers)), member.whole)
+    except ArchiveFault as fault:
+        yield _nothing(replace(_bad(None, fault), ordinal=next(numbers)))
+
+
+def header_of(grow: Grow, size: int) -> Header:
+    """The header of a member of `size` bytes.
+
+    Raises ArchiveFault (ARCHIVE_CORRUPT) when it ends before.
+    """
+    wanted = min(size, FIRST_READ)
+    while True:
+        data = grow(wanted)
+        if len(data) < wanted:
+            raise ArchiveFault(
+                Reason.ARCHIVE_CORRUPT, "A member ends before the size that it states."
+            )
+        try:
+            return parse(data, size)
+        except NeedMore as more:
+            wanted = min(size, more.length)
+
+
+def fetch_member(fetch: Fetch, size: int, place: Place) -> bytes:
+    """A whole member of an object of `size` bytes: one ranged read.
+
+    From an archive that is compressed as a whole it takes all that lies before the member.
+
+    Raises ArchiveFault: TOO_LARGE beyond `MAX_IMAGE`, ARCHIVE_CORRUPT, ARCHIVE_BOMB.
+    """
+    if place.size > MAX_IMAGE or place.length > MAX_IMAGE:
+        raise ArchiveFault(Reason.TOO_LARGE, "A member is larger than any image.")
+    if place.method not in STREAMED:
+        return inflate(fetch(place.offset, place.offset + place.length), place)
+    tape = Expanded(fetch, size, place.method)
+    tape.skip_to(place.offset)
+    return _taken(tape, place.size)
+
+
+def _zip(fetch: Fetch, size: int, policy: Policy) -> Iterator[Opened]:
+    files, missing = zips.members(fetch, size)
+
+    def read(member: zips.ZipMember) -> Opened:
+        try:
+            if member.fault is not None:
+                raise member.fault
+            place, first = zips.place(fetch, member)
+            header = header_of(_grow(fetch, place, first), place.size)
+        except ArchiveFault as fault:
+            return _nothing(_bad(member.name, fault))
+        whole = member_reader(fetch, size, place)
+        return Opened(_read(member.name, place, header, policy), whole)
+
+    waiting = iter(files)
+    with ThreadPoolExecutor(THREADS) as pool:
+        while some := list(islice(waiting, AT_ONCE)):
+            yield from pool.map(read, some)
+    if missing is not None:
+        raise missing
+
+
+def member_reader(fetch: Fetch, size: int, place: Place) -> Callable[[], bytes]:
+    return lambda: fetch_member(fetch, size, place)
+
+
+def _grow(fetch: Fetch, place: Place, first: bytes) -> Grow:
+    """The beginning of a member that lies open, of which `first` has come already."""
+
+    def there(start: int, end: int) -> bytes:
+        if end <= len(first):
+            return first[start:end]
+        have = first[start:]
+        return have + fetch(place.offset + start + len(have), place.offset + end)
+
+    if place.method is Method.DEFLATE:
+        return DeflatedPrefix(there, place)
+    return lambda length: there(0, min(length, place.length))
+
+
+def _tar(fetch: Fetch, size: int, kind: str, policy: Policy) -> Iterator[Opened]:
+    method = {"gzip": Method.GZIP, "zstd": Method.ZSTD}.get(kind, Method.STORED)
+    tape: Tape = Ranged(fetch, size) if method is Method.STORED else Expanded(fetch, size, method)
+    for member in tar.members(tape):
+        if not member.supported:
+            yield _nothing(_bad(member.name, _unsupported()))
+            continue
+        # What an archive that was cut off holds of its last member is still a header.
+        left = member.size if tape.end is None else min(member.size, tape.end - tape.at)
+        place = Place(method, member.offset, left, left)
+        prefix = bytearray()
+        try:
+            header = header_of(_onwards(tape, prefix), left)
+        except ArchiveFault as fault:
+            yield _nothing(_bad(member.name, fault))
+            raise  # the tape is at its end
+        whole = _rest(tape, prefix, place)
+        yield Opened(_read(member.name, place, header, policy), whole)
+
+
+def _unsupported() -> ArchiveFault:
+    return ArchiveFault(
+        Reason.ARCHIVE_UNSUPPORTED, "A member is a link, a device or a sparse file."
+    )
+
+
+def _onwards(tape: Tape, prefix: bytearray) -> Grow:
+    """The beginning of the member that a tape stands at; what was read stays in `prefix`."""
+
+    def grow(length: int) -> bytes:
+        if length > len(prefix):
+            prefix.extend(tape.read(length - len(prefix)))
+        return bytes(prefix[:length])
+
+    return grow
+
+
+def _rest(tape: Tape, prefix: bytearray, place: Place) -> Callable[[], bytes]:
+    def whole() -> bytes:
+        if place.size > MAX_IMAGE:
+            raise ArchiveFault(Reason.TOO_LARGE, "A member is larger than any image.")
+        return bytes(prefix) + _taken(tape, place.size - len(prefix))
+
+    return whole
+
+
+def _taken(tape: Tape, length: int) -> bytes:
+    data = tape.read(length)
+    if len(data) < length:
+        raise ArchiveFault(Reason.ARCHIVE_CORRUPT, "A member ends before the size that it states.")
+    return data
+
+
+def _read(name: str, place: Place, header: Header, policy: Policy) -> MemberRead:
+    odd = name_flags(name)
+    if header.facts is None:
+        assert header.judgement is not None
+        judgement = _inside(header.judgement)
+        return MemberRead(0, name[:LONGEST_KEPT], place, None, replace(judgement, flags=odd))
+    facts = replace(header.facts, flags=tuple(sorted({*header.facts.flags, *odd})))
+    header = replace(header, facts=facts)
+    return MemberRead(0, name[:LONGEST_KEPT], place, header, judge(facts, policy))
+
+
+def _inside(judgement: Judgement) -> Judgement:
+    """The word on an object without an instance, of a member.
+
+    An archive is opened once: what lies in one and is one itself stays closed.
+    """
+    if judgement.reason is Reason.ARCHIVE_UNSUPPORTED:
+        return judgement.but(Reason.ARCHIVE_NESTED)
+    if judgement.reason is Reason.NOT_DICOM:
+        return judgement.but(Reason.NOT_DICOM)
+    return judgement
+
+
+def _bad(name: str | None, fault: ArchiveFault) -> MemberRead:
+    flags = () if name is None else name_flags(name)
+    judgement = Judgement(fault.reason.verdict, fault.reason, fault.detail, flags)
+    return MemberRead(0, name and name[:LONGEST_KEPT], None, None, judgement)
+
+
+def _nothing(read: MemberRead) -> Opened:
+    def refused() -> bytes:
+        raise ArchiveFault(read.judgement.reason, read.judgement.detail)
+
+    return Opened(read, refused)
