@@ -128,16 +128,16 @@ def member_reader(fetch: Fetch, size: int, place: Place) -> Callable[[], bytes]:
 
 def _grow(fetch: Fetch, place: Place, first: bytes) -> Grow:
     """The beginning of a member that lies open, of which `first` has come already."""
+    have = bytearray(first)
 
     def there(start: int, end: int) -> bytes:
-        if end <= len(first):
-            return first[start:end]
-        have = first[start:]
-        return have + fetch(place.offset + start + len(have), place.offset + end)
+        if end > len(have):
+            have.extend(fetch(place.offset + len(have), place.offset + end))
+        return bytes(have[start:end])
 
     if place.method is Method.DEFLATE:
         return DeflatedPrefix(there, place)
-    return lambda length: there(0, min(length, place.length))
+    return lambda length: there(0, length)
 
 
 def _tar(fetch: Fetch, size: int, kind: str, policy: Policy) -> Iterator[Opened]:

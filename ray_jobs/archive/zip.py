@@ -76,7 +76,7 @@ def members(fetch: Fetch, size: int) -> tuple[list[ZipMember], ArchiveFault | No
     nexts = [*(member.header for member in found[1:]), directory.begin]
     files = [
         _bounded(member, min(after, directory.begin), directory.begin)
-        for member, after in zip(found, nexts, strict=True)
+        for member, after in zip(found, nexts, strict=False)  # of none, only the directory begins
         if member.size or not member.name.endswith("/")
     ]
     return files, missing
