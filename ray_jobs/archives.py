@@ -26,12 +26,15 @@ from ray_jobs.faults import InferenceLost, StoreLost
 from ray_jobs.indexing import bad_member, instance_of
 from ray_jobs.job import Job, Running
 from ray_jobs.looks import stored
-from ray_jobs.pieces import Piece
+from ray_jobs.pieces import IMAGES, Piece
 from ray_jobs.records import ArchiveToRead, Listed
 from ray_jobs.screening import prove_triton
 from ray_jobs.window import streamed
 
 log = structlog.get_logger()
+
+PASSES = 4  # over one archive for its images in one run, each after the first ended by a worker
+SUSPECTS = 2 * IMAGES  # members that may have ended it: a piece is on its way while one is made
 
 Take = Callable[[Job, Running, ArchiveToRead, Piece, int], None]
 Archives = Iterable[ArchiveToRead]
@@ -57,24 +60,40 @@ def read_archives(job: Job, run: Running, found: Archives) -> None:
 
 
 def look_again(job: Job, run: Running) -> None:
-    """Look at the images of compressed archives that this release has not seen, a pass each.
+    """Look at the images of compressed archives that this release has not seen, in one pass each.
 
-    What is still not seen after it, each study's task reads for itself. With a limit on studies
-    that is all that is done.
+    Where a pass ends its worker, the members that it was at are left out of the next one: what
+    is still not seen after the last, each study's task reads for itself. With a limit on studies
+    nothing else is done.
     """
     if job.limit is not None:
         return
     kinds = [kind.value for kind in job.release.manifest.valid_for]
-    unseen = in_transaction(job.engine, lambda session: kept.unseen(session, run.id, kinds))
-    if unseen and _can_look(job):
+    suspects: dict[int, frozenset[int]] = {}
+    dead: set[int] | None = None  # archives whose last pass ended its worker; None: the first one
+    for _ in range(PASSES):
+        unseen = in_transaction(job.engine, lambda session: kept.unseen(session, run.id, kinds))
+        targets = []
+        for archive in unseen:
+            number = archive.object.id
+            if dead is not None and number in dead:
+                first = sorted(archive.ordinals - suspects.get(number, frozenset()))[:SUSPECTS]
+                suspects[number] = suspects.get(number, frozenset()).union(first)
+            if dead is None or number in dead:
+                targets.append(
+                    _target(archive, archive.ordinals - suspects.get(number, frozenset()))
+                )
+        targets = [target for target in targets if target.wanted]
+        if not targets or not _can_look(job):
+            return
         run.start_ray()
-        list(_pass(job, run, map(_unseen, unseen), _keep))
+        dead = {target.object_id for target in _pass(job, run, targets, _keep)}
 
 
-def _unseen(archive: Unseen) -> ArchiveToRead:
+def _target(archive: Unseen, wanted: frozenset[int]) -> ArchiveToRead:
     ref = archive.object
     item = Listed(ref.key, ref.etag, ref.size)
-    return ArchiveToRead(ref.id, ref.bucket, item, archive.kind, archive.ordinals)
+    return ArchiveToRead(ref.id, ref.bucket, item, archive.kind, wanted)
 
 
 def _can_look(job: Job) -> bool:

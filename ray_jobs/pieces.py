@@ -57,6 +57,7 @@ def pieces(
         return read(store, target.bucket, target.item, start, end)
 
     clock = _Clock(eyes)
+    final = max(target.wanted, default=0) if target.wanted is not None else None
     bad: Counter[Reason] = Counter()
     instances = 0
     before, batch = _Batch(), _Batch()
@@ -72,6 +73,8 @@ def pieces(
             if batch.full(eyes):
                 yield _piece(before, clock)
                 before, batch = batch, _Batch()
+            if member.read.ordinal == final:
+                break
     except ObjectUnreadable as error:
         yield Piece((), seconds=clock.spent(), last=True, reason=error.reason)
         return

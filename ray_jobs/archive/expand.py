@@ -94,6 +94,10 @@ class DeflatedPrefix:
             if not more:
                 if self._taken >= self._place.length:
                     break
+                if self._taken > 2 * length + FREE_MEMBER:  # blocks that hold nothing
+                    raise ArchiveFault(
+                        Reason.ARCHIVE_CORRUPT, "A member's compressed data expand to too little."
+                    )
                 end = min(self._taken + STEP, self._place.length)
                 more = self._fetch(self._taken, end)
                 self._taken = end

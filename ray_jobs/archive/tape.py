@@ -64,13 +64,15 @@ class Expanded:
         self._used = 0
 
     def read(self, length: int) -> bytes:
-        taken = bytearray()
-        while len(taken) < length and self._more():
-            part = self._piece[self._used : self._used + length - len(taken)]
+        taken: list[bytes] = []
+        left = length
+        while left and self._more():
+            part = self._piece[self._used : self._used + left]
             self._used += len(part)
-            taken += part
-        self.at += len(taken)
-        return bytes(taken)
+            left -= len(part)
+            taken.append(part)
+        self.at += length - left
+        return b"".join(taken)
 
     def skip_to(self, at: int) -> None:
         while self.at < at and self._more():

@@ -20,7 +20,7 @@ from ray_jobs.archive.fault import ArchiveFault
 from ray_jobs.archive.tape import Expanded, Ranged, Tape
 
 FORMATS = ("zip", "tar", "gzip", "zstd")  # as `mammo.sniff.archive` names them
-MAX_IMAGE = 320 << 20  # bytes of a member whose pixels are read: 120 megapixels have 240 MB
+MAX_IMAGE = 260_000_000  # bytes of a member whose pixels are read: 120 megapixels of 16 bit
 THREADS = 8  # headers of a zip's members read at a time
 AT_ONCE = 64  # members of a zip whose headers wait in memory
 LONGEST_KEPT = 1 << 16  # characters of a name that are kept
@@ -111,7 +111,7 @@ def _zip(fetch: Fetch, size: int, policy: Policy) -> Iterator[Opened]:
             header = header_of(_grow(fetch, place, first), place.size)
         except ArchiveFault as fault:
             return _nothing(_bad(member.name, fault))
-        whole = member_reader(fetch, size, place)
+        whole = _reader(fetch, size, place)
         return Opened(_read(member.name, place, header, policy), whole)
 
     waiting = iter(files)
@@ -122,7 +122,7 @@ def _zip(fetch: Fetch, size: int, policy: Policy) -> Iterator[Opened]:
         raise missing
 
 
-def member_reader(fetch: Fetch, size: int, place: Place) -> Callable[[], bytes]:
+def _reader(fetch: Fetch, size: int, place: Place) -> Callable[[], bytes]:
     return lambda: fetch_member(fetch, size, place)
 
 
@@ -181,7 +181,7 @@ def _rest(tape: Tape, prefix: bytearray, place: Place) -> Callable[[], bytes]:
     def whole() -> bytes:
         if place.size > MAX_IMAGE:
             raise ArchiveFault(Reason.TOO_LARGE, "A member is larger than any image.")
-        return bytes(prefix) + _taken(tape, place.size - len(prefix))
+        return b"".join((prefix, _taken(tape, place.size - len(prefix))))
 
     return whole
 

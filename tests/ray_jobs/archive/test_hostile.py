@@ -248,6 +248,21 @@ def test_a_zip_with_a_comment_that_looks_like_its_end_is_read() -> None:
     assert reasons(written.getvalue(), "zip") == [Reason.PIXEL_DATA_MISSING]
 
 
+def test_compressed_data_that_hold_nothing_are_not_read_to_their_end() -> None:
+    """A deflate stream of empty blocks: 40 MB that expand to nothing."""
+    empty = b"\0\0\0\xff\xff" * 8_000_000
+    data = zipped([("a", b"x" * 70_000)], zipfile.ZIP_STORED)
+    data = data.replace(b"x" * 70_000, empty)
+    local = patched(patched(data, 8, "<H", 8), 18, "<I", len(empty))
+    at = entry(local, 0)
+    forged = patched(patched(local, at + 10, "<H", 8), at + 20, "<I", len(empty))
+    forged = patched(forged, len(forged) - 6, "<I", at)
+    stored = Stored(forged)
+    (member,) = stored.members("zip")
+    assert member.judgement.reason is Reason.ARCHIVE_CORRUPT
+    assert stored.bytes_taken < 4_000_000
+
+
 @settings(max_examples=250, deadline=None)
 @given(st.sampled_from(KINDS), st.data())
 def test_no_mutation_raises_or_accepts_what_is_not_there(kind: str, data: st.DataObject) -> None:
