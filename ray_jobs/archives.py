@@ -34,7 +34,9 @@ from ray_jobs.window import streamed
 log = structlog.get_logger()
 
 PASSES = 4  # over one archive for its images in one run, each after the first ended by a worker
-SUSPECTS = 2 * IMAGES  # members that may have ended it: a piece is on its way while one is made
+WAITING = 4  # pieces of one archive that wait for the driver
+# Members that may have ended it: a piece is on its way while the next is made.
+SUSPECTS = 2 * IMAGES
 
 Take = Callable[[Job, Running, ArchiveToRead, Piece, int], None]
 Archives = Iterable[ArchiveToRead]
@@ -111,7 +113,10 @@ def _pass(job: Job, run: Running, targets: Archives, take: Take) -> Iterator[Arc
     """Read archives, several at a time; yields those that ended their worker or their time."""
     from ray_jobs.tasks import read_archive  # noqa: PLC0415 -- Ray only where there is work
 
-    task = read_archive.options(memory=job.study_memory_mb << 20)
+    task = read_archive.options(
+        memory=job.study_memory_mb << 20,
+        _generator_backpressure_num_objects=WAITING,
+    )
     manifest = job.release.manifest
     ordinals: dict[int, int] = {}  # of the next member of each archive in flight
     ended: set[int] = set()

@@ -57,10 +57,5 @@ def _read_archive(
 # Ray retries nothing: attempts are counted in Postgres before a study is handed out, so that
 # a study that kills its worker is tried a bounded number of times.
 read_headers = ray.remote(num_cpus=1, max_retries=0)(_read_headers)
-read_archive = ray.remote(
-    num_cpus=1,
-    max_retries=0,
-    num_returns="streaming",
-    _generator_backpressure_num_objects=4,  # pieces that wait for the driver
-)(_read_archive)
+read_archive = ray.remote(num_cpus=1, max_retries=0, num_returns="streaming")(_read_archive)
 screen_study = ray.remote(num_cpus=1, max_retries=0)(_screen_study)
