@@ -5,6 +5,7 @@ by ranged reads. A compressed tar is read from end to end, so that its images ar
 the same pass; see docs/decisions/0003-archives.md.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from time import perf_counter
@@ -71,25 +72,24 @@ def look_again(job: Job, run: Running) -> None:
     if job.limit is not None:
         return
     kinds = [kind.value for kind in job.release.manifest.valid_for]
-    suspects: dict[int, frozenset[int]] = {}
-    dead: set[int] | None = None  # archives whose last pass ended its worker; None: the first one
+
+    def unseen() -> list[Unseen]:
+        return in_transaction(job.engine, lambda session: kept.unseen(session, run.id, kinds))
+
+    targets = [_target(archive, archive.ordinals) for archive in unseen()]
+    suspects: dict[int, set[int]] = defaultdict(set)
     for _ in range(PASSES):
-        unseen = in_transaction(job.engine, lambda session: kept.unseen(session, run.id, kinds))
-        targets = []
-        for archive in unseen:
-            number = archive.object.id
-            if dead is not None and number in dead:
-                first = sorted(archive.ordinals - suspects.get(number, frozenset()))[:SUSPECTS]
-                suspects[number] = suspects.get(number, frozenset()).union(first)
-            if dead is None or number in dead:
-                targets.append(
-                    _target(archive, archive.ordinals - suspects.get(number, frozenset()))
-                )
-        targets = [target for target in targets if target.wanted]
         if not targets or not _can_look(job):
             return
         run.start_ray()
         dead = {target.object_id for target in _pass(job, run, targets, _keep)}
+        targets = []
+        for archive in unseen() if dead else []:
+            number = archive.object.id
+            left = sorted(archive.ordinals - suspects[number])
+            suspects[number].update(left[:SUSPECTS])
+            if number in dead and left[SUSPECTS:]:
+                targets.append(_target(archive, frozenset(left[SUSPECTS:])))
 
 
 def _target(archive: Unseen, wanted: frozenset[int]) -> ArchiveToRead:

@@ -12,8 +12,10 @@ from mammo.findings import Finding
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from mammo.views import Laterality, Projection
-from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
-from ray_jobs.records import InstanceOutcome, StudyOutcome, StudyPlan
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of, seen
+from ray_jobs.looks import stored
+from ray_jobs.records import InstanceOutcome, Seen, StudyOutcome, StudyPlan
+from ray_jobs.study import screen
 from triton_repo.contract import Sizes
 from triton_repo.release import Canary, Manifest
 
@@ -33,7 +35,13 @@ MANIFEST = Manifest(
 FOUR = [(side, view) for side in Laterality for view in (Projection.CC, Projection.MLO)]
 
 
-def planned(number: int, side: Laterality, view: Projection, **changed: object) -> Planned:
+def planned(
+    number: int,
+    side: Laterality,
+    view: Projection,
+    look: dict[str, object] | None = None,
+    **changed: object,
+) -> Planned:
     uid = f"1.2.3.{number}"
     facts = Facts(
         sop_instance_uid=uid,
@@ -59,6 +67,7 @@ def planned(number: int, side: Laterality, view: Projection, **changed: object) 
         reason="OK",
         flags=(),
         facts=facts.as_dict(),
+        look=look,
     )
 
 
@@ -186,3 +195,34 @@ def test_an_image_that_the_release_was_not_made_for_is_said_beside_those_that_co
     assert len(arranged.plan.instances) == 1
     result = result_of(mixed, outcome(mixed, 0.2), arranged, MANIFEST)
     assert "SOME_NOT_VALID_FOR_RELEASE" in result.warnings
+
+
+def test_a_study_that_was_looked_at_in_its_archive_gets_the_result_of_any_other() -> None:
+    looks = [Seen(sha256="0" * 64, probability=p) for p in (0.1, 0.9, 0.2, 0.3)]
+    here = study(*(planned(n, *where) for n, where in enumerate(FOUR)))
+    there = study(*(planned(n, *where, stored(looks[n])) for n, where in enumerate(FOUR)))
+    arranged = arrange(there, MANIFEST)
+    assert [instance.seen for instance in arranged.plan.instances] == looks
+    expected = result_of(here, outcome(here, 0.1, 0.9, 0.2, 0.3), arrange(here, MANIFEST), MANIFEST)
+    assert result_of(there, seen(arranged.plan), arranged, MANIFEST) == expected
+
+
+def test_what_was_looked_at_is_not_read_again_where_a_part_of_the_study_is() -> None:
+    broken = Seen(Reason.DECODE_FAILED, sha256="1" * 64)
+    mixed = study(planned(1, *FOUR[0], stored(broken)), planned(2, *FOUR[1]))
+    read: list[str] = []
+
+    def reading(instance) -> bytes:
+        read.append(instance.sop_instance_uid)
+        return b"no DICOM"
+
+    ended = screen(arrange(mixed, MANIFEST).plan, reading, lambda _: None, MANIFEST)
+    assert read == ["1.2.3.2"]
+    assert ended.instances[0].reason is Reason.DECODE_FAILED
+    assert ended.not_scored is NotScored.ALL_QUARANTINED
+
+
+def test_a_study_all_of_whose_looks_failed_is_not_scored() -> None:
+    broken = stored(Seen(Reason.ARCHIVE_CORRUPT))
+    one = study(planned(1, *FOUR[0], broken))
+    assert seen(arrange(one, MANIFEST).plan).not_scored is NotScored.ALL_QUARANTINED
