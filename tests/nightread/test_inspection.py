@@ -55,3 +55,18 @@ def test_an_archive_that_is_cut_off_says_so_after_what_it_holds(tmp_path: Path) 
     found = [(line.member, line.reason) for line in lines(path)]
     assert found[-1] == (None, "ARCHIVE_CORRUPT")
     assert found[0][0] == "a.dcm"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_real_files_get_the_same_words_inside_an_archive(
+    tmp_path: Path, shared: Path, kind: str
+) -> None:
+    folder = shared / "data/dicom-mg"
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    path = tmp_path / "archive"
+    path.write_bytes(packed(kind, [(file.name, file.read_bytes()) for file in files]))
+    loose = [line for file in files for line in lines(file)]
+    said = {"path", "member", "detail"}
+    assert [line.model_dump(exclude=said) for line in lines(path)] == [
+        line.model_dump(exclude=said) for line in loose
+    ]

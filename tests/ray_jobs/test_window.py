@@ -11,7 +11,7 @@ import ray
 from ray.exceptions import RayError
 
 from ray_jobs.sessions import sweep
-from ray_jobs.window import finished
+from ray_jobs.window import finished, streamed
 
 pytestmark = pytest.mark.usefixtures("local_ray")
 
@@ -32,6 +32,15 @@ def die_at_three(n: int) -> int:
 def sleep_at_one(n: int) -> int:
     time.sleep(60 if n == 1 else 0)
     return n
+
+
+@ray.remote(max_retries=0, num_returns="streaming")
+def count_to(n: int) -> Iterator[int]:
+    for number in range(n):
+        yield number
+        if (n, number) == (5, 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(60 if (n, number) == (6, 1) else 0)
 
 
 @ray.remote
@@ -65,6 +74,27 @@ def test_a_dead_worker_costs_its_own_item_and_no_other() -> None:
 def test_a_task_over_its_time_is_killed_and_said_to_be_overdue() -> None:
     ended = {e.item: e for e in finished(range(3), sleep_at_one.remote, 2, timeout_s=6)}
     assert [e.overdue for e in (ended[0], ended[1], ended[2])] == [False, True, False]
+
+
+def test_every_value_of_a_streaming_task_comes_in_order_and_then_its_end() -> None:
+    ended = list(streamed([1, 4, 3, 0], count_to.remote, 2, 30))
+    for n in (1, 4, 3, 0):
+        assert [e.value for e in ended if e.item == n] == [*range(n), None]
+
+
+def test_a_streaming_task_that_dies_keeps_what_it_gave_and_its_neighbours_theirs() -> None:
+    ended = list(streamed([4, 5], count_to.remote, 2, 30))
+    *given, error = [e.value for e in ended if e.item == 5]
+    assert given == list(range(len(given)))
+    assert len(given) <= 3
+    assert isinstance(error, RayError)
+    assert [e.value for e in ended if e.item == 4] == [0, 1, 2, 3, None]
+
+
+def test_a_streaming_task_that_stops_giving_is_killed() -> None:
+    ended = [e for e in streamed([6, 2], count_to.remote, 2, timeout_s=6) if e.item == 6]
+    assert [e.value for e in ended] == [0, 1, None]
+    assert [e.overdue for e in ended] == [False, False, True]
 
 
 def test_a_worker_holds_no_database_address_and_no_password() -> None:
