@@ -175,8 +175,8 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     """Write down what reading objects showed, in place of what was known of them.
 
     Studies, identities and worklist rows (pending ones) are part of it. Writing the same again
-    changes nothing that anyone reads. Of an object that comes in parts nothing is seen before
-    the last one.
+    changes nothing that anyone reads. The studies of an object that comes in parts are listed
+    with each, and planned with the last one.
     """
     outcomes = sorted(outcomes, key=lambda outcome: outcome.object_id)
     ids = [outcome.object_id for outcome in outcomes]

@@ -66,7 +66,7 @@ OPEN = f"""
             OR (r.reason = ANY(:retried) AND r.run_id <> :run))
         AND EXISTS (
             SELECT FROM instances i JOIN objects o ON o.id = i.object_id
-            WHERE i.study_id = s.id AND {SEEN}
+            WHERE i.study_id = s.id AND o.indexed_at IS NOT NULL AND {SEEN}
         )
 """
 

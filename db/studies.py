@@ -70,6 +70,17 @@ DERIVE = text(
     """
 )
 
+# Of an archive that is still being read: its studies are no secret until it is done.
+SHOW = text(
+    """
+    UPDATE studies SET is_mammography = true
+    WHERE id = ANY(:studies) AND NOT is_mammography AND EXISTS (
+        SELECT FROM instances i JOIN objects o ON o.id = i.object_id
+        WHERE i.study_id = studies.id AND i.is_mammography AND o.indexed_at IS NULL
+    )
+    """
+)
+
 LIST = text(
     """
     INSERT INTO worklist (study_id, study_uid, site, level)
@@ -119,5 +130,6 @@ def refresh(session: Session, studies: Collection[int]) -> None:
             "all_quarantined": NotScored.ALL_QUARANTINED.value,
         },
     )
+    session.execute(SHOW, ids)
     session.execute(LIST, ids)
     session.execute(UNLIST, ids)

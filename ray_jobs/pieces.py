@@ -7,6 +7,7 @@ from time import perf_counter
 
 from mammo.codes import Reason
 from mammo.verdict import Policy
+from ray_jobs.archive.expand import Fetch
 from ray_jobs.archive.fault import ArchiveFault
 from ray_jobs.archive.store import StoreConfig, read
 from ray_jobs.archive.walk import MemberRead, fetch_member, opened
@@ -16,6 +17,7 @@ from ray_jobs.records import ArchiveToRead, PlannedInstance, Seen
 from ray_jobs.study import account
 
 HEADERS, IMAGES = 64, 8  # members of a piece: headers alone, or with a look at the images
+SMALL = 1 << 20  # bytes of an archive that is got in one read
 AT_LEAST_EVERY_S = 5.0  # a piece, however few members came
 
 
@@ -52,16 +54,13 @@ def pieces(
     One piece is inferred while the next is read. S3 failing gives the object its reason, as it
     does for an object that is no archive.
     """
-
-    def fetch(start: int, end: int) -> bytes:
-        return read(store, target.bucket, target.item, start, end)
-
     clock = _Clock(eyes)
     final = max(target.wanted, default=0) if target.wanted is not None else None
     bad: Counter[Reason] = Counter()
     instances = 0
     before, batch = _Batch(), _Batch()
     try:
+        fetch = _fetch(target, store)
         for member in opened(fetch, target.item.size, target.kind, policy):
             if member.read.facts is None:
                 bad[member.read.judgement.reason] += 1
@@ -85,6 +84,18 @@ def pieces(
     yield _piece(batch, clock)
     reason = None if instances else _reason(bad)
     yield Piece((), seconds=clock.spent(), last=True, reason=reason)
+
+
+def _fetch(target: ArchiveToRead, store: StoreConfig) -> Fetch:
+    """Ranged reads of an archive; of a small one, slices of a single read."""
+
+    def fetch(start: int, end: int) -> bytes:
+        return read(store, target.bucket, target.item, start, end)
+
+    if target.item.size > SMALL:
+        return fetch
+    whole = fetch(0, target.item.size)
+    return lambda start, end: whole[start:end]
 
 
 def read_instance(store: StoreConfig, planned: PlannedInstance) -> bytes:

@@ -12,6 +12,7 @@ from db.looks import Look
 from db.plan import pending
 from db.runs import Run
 from db.summary import summary
+from db.worklist import page
 from mammo.codes import Reason
 from mammo.members import Method, Place
 from tests.db.archive import VIEWS, instance
@@ -56,6 +57,7 @@ def test_an_object_in_parts_counts_as_read_with_the_last_one(
     before = summary(session, run.id)
     assert (before.unread, before.indexed, before.known) == (1, 0, 0)
     assert pending(session, run.id, 10) == []
+    assert [item.study_uid for item in page(session, 10).items] == ["1.2.1"]  # guarantee 3
     written(session, archive)
     after = summary(session, run.id)
     assert (after.unread, after.with_instances, after.known) == (0, 1, 2)
