@@ -187,11 +187,12 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
         .order_by(StoredObject.id)
         .with_for_update(key_share=True)
     ).all()
+    anew = [outcome.object_id for outcome in outcomes if not outcome.first or outcome.reason]
     touched = {
         study
         for study in session.scalars(
             delete(Instance)
-            .where(Instance.object_id.in_(o.object_id for o in outcomes if not o.first or o.reason))
+            .where(Instance.object_id.in_(anew))
             .returning(Instance.study_id)
             .execution_options(synchronize_session=False)
         )

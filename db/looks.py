@@ -47,7 +47,10 @@ UNSEEN = text(
     f"""
     SELECT o.id, o.bucket, o.key, o.etag, o.size, min(i.member_method) AS kind,
         array_agg(i.ordinal) AS ordinals
-    FROM (SELECT s.id {OPEN} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts) open
+    FROM (
+        SELECT s.id {OPEN} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+        ORDER BY s.id LIMIT :limit
+    ) open
     JOIN instances i ON i.study_id = open.id
     JOIN objects o ON o.id = i.object_id
     LEFT JOIN looks ON looks.instance_id = i.id AND looks.release = :release
@@ -80,9 +83,16 @@ def keep(session: Session, run: int, object_id: int, looks: Sequence[Look]) -> N
 
 
 def unseen(
-    session: Session, run: int, kinds: Collection[str], max_attempts: int = MAX_ATTEMPTS
+    session: Session,
+    run: int,
+    kinds: Collection[str],
+    limit: int | None = None,
+    max_attempts: int = MAX_ATTEMPTS,
 ) -> list[Unseen]:
-    """The compressed archives that hold images of studies to screen, of source `kinds`."""
+    """The compressed archives that hold images of the studies to screen, of source `kinds`.
+
+    limit: of the first so many studies, as `plan.pending` gives them; None: of all.
+    """
     values = open_parameters(session, run, max_attempts)
     rows = session.execute(
         UNSEEN,

@@ -55,7 +55,8 @@ def read_archives(job: Job, run: Running, found: Archives) -> None:
     if not targets:
         return
     run.start_ray()
-    look = any(target.streamed for target in targets) and _can_look(job)
+    # With a limit on studies it is not known yet which images they will need.
+    look = job.limit is None and any(target.streamed for target in targets) and _can_look(job)
     again = list(_pass(job, run, (replace(target, look=look) for target in targets), _index))
     alone = (replace(target, look=False) for target in again)
     for target in _pass(job, run, alone, _index):
@@ -66,15 +67,14 @@ def look_again(job: Job, run: Running) -> None:
     """Look at the images of compressed archives that this release has not seen, in one pass each.
 
     Where a pass ends its worker, the members that it was at are left out of the next one: what
-    is still not seen after the last, each study's task reads for itself. With a limit on studies
-    nothing else is done.
+    is still not seen after the last, each study's task reads for itself.
     """
-    if job.limit is not None:
-        return
     kinds = [kind.value for kind in job.release.manifest.valid_for]
 
     def unseen() -> list[Unseen]:
-        return in_transaction(job.engine, lambda session: kept.unseen(session, run.id, kinds))
+        return in_transaction(
+            job.engine, lambda session: kept.unseen(session, run.id, kinds, job.limit)
+        )
 
     targets = [_target(archive, archive.ordinals) for archive in unseen()]
     suspects: dict[int, set[int]] = defaultdict(set)
@@ -100,8 +100,6 @@ def _target(archive: Unseen, wanted: frozenset[int]) -> ArchiveToRead:
 
 def _can_look(job: Job) -> bool:
     """Whether the right ensemble answers; if not, `screen_pending` says so after the index."""
-    if job.limit is not None:
-        return False
     try:
         prove_triton(job, patience_s=10.0)
     except InferenceLost:
