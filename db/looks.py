@@ -96,7 +96,12 @@ def unseen(
     values = open_parameters(session, run, max_attempts)
     rows = session.execute(
         UNSEEN,
-        values | {"kinds": sorted(kinds), "streamed": sorted(method.value for method in STREAMED)},
+        values
+        | {
+            "limit": limit,
+            "kinds": sorted(kinds),
+            "streamed": sorted(method.value for method in STREAMED),
+        },
     )
     return [
         Unseen(

@@ -108,6 +108,8 @@ def test_what_was_seen_is_planned_with_the_member_and_asked_for_no_more(
     (wanted,) = looks.unseen(session, run.id, KINDS)
     assert wanted.ordinals == frozenset(range(1, 8))
     assert looks.unseen(session, run.id, ["film"]) == []
+    (wanted,) = looks.unseen(session, run.id, KINDS, limit=1)
+    assert wanted.ordinals == frozenset({1, 2, 3})  # of the first study alone
 
 
 def test_what_was_seen_goes_with_the_object_that_changed(

@@ -263,9 +263,7 @@ def test_compressed_data_that_hold_nothing_are_not_read_to_their_end() -> None:
     assert stored.bytes_taken < 4_000_000
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.sampled_from(KINDS), st.data())
-def test_no_mutation_raises_or_accepts_what_is_not_there(kind: str, data: st.DataObject) -> None:
+def mutated(kind: str, data: st.DataObject) -> None:
     """Every archive ends with verdicts, and a member that can be read has the bytes it states."""
     whole = bytearray(packed(kind, [GOOD, ("b" * 120, b"b" * 700), ("c.dcm", dicom("1.2.5"))]))
     places = st.integers(0, len(whole) - 1)
@@ -280,6 +278,20 @@ def test_no_mutation_raises_or_accepts_what_is_not_there(kind: str, data: st.Dat
             body = None
         place = member.read.place
         assert body is None or (place is not None and len(body) == place.size)
+
+
+@settings(max_examples=250, deadline=None)
+@given(st.sampled_from(KINDS), st.data())
+def test_no_mutation_raises_or_gives_what_is_not_there(kind: str, data: st.DataObject) -> None:
+    mutated(kind, data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@settings(max_examples=20_000, deadline=None)
+@given(st.sampled_from(KINDS), st.data())
+def test_none_of_twenty_thousand_mutations_does(kind: str, data: st.DataObject) -> None:
+    mutated(kind, data)
 
 
 def test_the_texts_of_faults_hold_no_name() -> None:
