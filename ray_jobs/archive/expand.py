@@ -24,11 +24,11 @@ else:
 Fetch = Callable[[int, int], bytes]  # bytes from, to (exclusive) of an object
 
 RATIO = 200  # real mammograms deflate to a half or a third, an almost empty one to 1:100
-FREE = 1 << 26  # bytes that a stream may expand to beyond that: padding, empty images
+FREE = 1 << 34  # bytes that a stream may expand to beyond that: half a minute, for what follows
 FREE_MEMBER = 1 << 20  # the same of one zip member
 CHUNK = 1 << 23  # bytes of a compressed stream that one ranged read gets
 PIECE = 1 << 20  # bytes that come out at a time
-STEP = 1 << 16  # compressed bytes that a growing prefix of a member takes more
+STEP = 1 << 16  # compressed bytes that are expanded at a time
 ZSTD_WINDOW_LOG = 27  # 128 MiB, the limit of the zstd command too; a frame may ask for 2 GiB
 
 _codecs: Any = imagecodecs  # its stubs leave out `out`
@@ -37,6 +37,13 @@ _codecs: Any = imagecodecs  # its stubs leave out `out`
 def ratio_exceeded(expanded: int, compressed: int, free: int) -> bool:
     """Whether something expands beyond what is allowed."""
     return expanded > RATIO * compressed + free
+
+
+def bomb() -> ArchiveFault:
+    """Of a member that expands beyond `RATIO`."""
+    return ArchiveFault(
+        Reason.ARCHIVE_BOMB, f"A member expands to more than {RATIO} times its size."
+    )
 
 
 def inflate(data: bytes, place: Place) -> bytes:

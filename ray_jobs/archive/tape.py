@@ -5,7 +5,7 @@ from typing import Protocol
 
 from mammo.header import FIRST_READ
 from mammo.members import Method
-from ray_jobs.archive.expand import Fetch, chunks, expanded
+from ray_jobs.archive.expand import STEP, Fetch, chunks, expanded
 
 READ_AHEAD = FIRST_READ + (1 << 12)  # a tar header, a name and the first read of a DICOM header
 
@@ -59,7 +59,8 @@ class Expanded:
     def __init__(self, fetch: Fetch, size: int, method: Method) -> None:
         self.at = 0
         self.end: int | None = None
-        self._pieces: Iterator[bytes] = expanded(method, chunks(fetch, size))
+        self.taken = 0  # compressed bytes so far, to `STEP`
+        self._pieces: Iterator[bytes] = expanded(method, self._steps(fetch, size))
         self._piece = b""
         self._used = 0
 
@@ -79,6 +80,13 @@ class Expanded:
             step = min(at - self.at, len(self._piece) - self._used)
             self._used += step
             self.at += step
+
+    def _steps(self, fetch: Fetch, size: int) -> Iterator[bytes]:
+        for chunk in chunks(fetch, size):
+            for at in range(0, len(chunk), STEP):
+                step = chunk[at : at + STEP]
+                self.taken += len(step)
+                yield step
 
     def _more(self) -> bool:
         """Whether there is a byte to take."""

@@ -15,7 +15,15 @@ from mammo.members import STREAMED, Method, Place, name_flags
 from mammo.verdict import Judgement, Policy, judge
 from ray_jobs.archive import tar
 from ray_jobs.archive import zip as zips
-from ray_jobs.archive.expand import DeflatedPrefix, Fetch, inflate
+from ray_jobs.archive.expand import (
+    FREE_MEMBER,
+    STEP,
+    DeflatedPrefix,
+    Fetch,
+    bomb,
+    inflate,
+    ratio_exceeded,
+)
 from ray_jobs.archive.fault import ArchiveFault
 from ray_jobs.archive.tape import Expanded, Ranged, Tape
 
@@ -151,13 +159,20 @@ def _tar(fetch: Fetch, size: int, kind: str, policy: Policy) -> Iterator[Opened]
         left = member.size if tape.end is None else min(member.size, tape.end - tape.at)
         place = Place(method, member.offset, left, left)
         prefix = bytearray()
+        taken = tape.taken if isinstance(tape, Expanded) else 0
         try:
             header = header_of(_onwards(tape, prefix), left)
         except ArchiveFault as fault:
             yield _nothing(_bad(member.name, fault))
             raise  # the tape is at its end
-        whole = _rest(tape, prefix, place)
-        yield Opened(_read(member.name, place, header, policy), whole)
+        read = _read(member.name, place, header, policy)
+        if isinstance(tape, Expanded) and read.facts is None:
+            # What a bomb expands to has to be passed to get at what lies behind it.
+            tape.skip_to(place.offset + place.size)
+            if ratio_exceeded(tape.at - place.offset, tape.taken - taken + STEP, FREE_MEMBER):
+                yield _nothing(_bad(member.name, bomb()))
+                continue
+        yield Opened(read, _rest(tape, prefix, place))
 
 
 def _unsupported() -> ArchiveFault:

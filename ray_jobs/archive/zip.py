@@ -13,7 +13,7 @@ from typing import NamedTuple
 from mammo.codes import Reason
 from mammo.header import FIRST_READ
 from mammo.members import Method, Place
-from ray_jobs.archive.expand import FREE_MEMBER, RATIO, Fetch, ratio_exceeded
+from ray_jobs.archive.expand import FREE_MEMBER, Fetch, bomb, ratio_exceeded
 from ray_jobs.archive.fault import ArchiveFault
 
 MAX_DIRECTORY = 1 << 26  # bytes of the central directory: some 600,000 members
@@ -116,9 +116,7 @@ def _bounded(member: ZipMember, limit: int, directory: int) -> ZipMember:
     if fault is None and member.method is Method.STORED and member.size != member.length:
         fault = ArchiveFault(Reason.ARCHIVE_CORRUPT, "A stored member states two sizes.")
     if fault is None and ratio_exceeded(member.size, member.length, FREE_MEMBER):
-        fault = ArchiveFault(
-            Reason.ARCHIVE_BOMB, f"A member expands to more than {RATIO} times its size."
-        )
+        fault = bomb()
     return replace(member, limit=limit, fault=fault)
 
 

@@ -35,4 +35,4 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["release"], ["releases.digest"], name=op.f("fk_looks_release")),
         sa.PrimaryKeyConstraint("instance_id", "release", name=op.f("pk_looks")),
     )
-    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON looks TO nightread_app")
+    op.execute("GRANT SELECT, INSERT, UPDATE ON looks TO nightread_app")

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from mammo.codes import Reason
 from mammo.verdict import Policy
-from ray_jobs.archive.expand import FREE, RATIO
+from ray_jobs.archive import expand
+from ray_jobs.archive.expand import RATIO
 from ray_jobs.archive.fault import ArchiveFault
 from ray_jobs.archive.walk import opened
 from tests.ray_jobs.packing import KINDS, Stored, dicom, packed, tarred, zipped, zstd
@@ -192,19 +193,24 @@ def test_a_size_in_a_pax_header_that_goes_beyond_the_archive_is_a_cut_member() -
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
-def test_a_compressed_bomb_is_stopped_by_its_ratio(kind: str) -> None:
-    tar = tarred([GOOD]).rstrip(b"\0")
-    tar = tar.ljust(-(-len(tar) // 512) * 512, b"\0") + header(b"bomb", b"%011o\0" % (4 << 30))
-    bomb = tar + bytes(2 * FREE)
-    data = {"gzip": gzip.compress, "zstd": zstd.compress}[kind](bomb)
-    del bomb
-    assert RATIO * len(data) + FREE < 2 * FREE
+def test_a_bomb_in_a_compressed_tar_is_passed_and_what_follows_is_read(kind: str) -> None:
+    data = packed(kind, [("bomb", bytes(100_000_000)), GOOD])
     tracemalloc.start()
     found = reasons(data, kind)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert found == [Reason.PIXEL_DATA_MISSING, Reason.NOT_DICOM, Reason.ARCHIVE_BOMB]
+    assert found == [Reason.ARCHIVE_BOMB, Reason.PIXEL_DATA_MISSING]
     assert peak < 8_000_000
+
+
+@pytest.mark.parametrize("kind", ["gzip", "zstd"])
+def test_a_compressed_tar_that_expands_without_end_is_given_up(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expand, "FREE", 1 << 24)
+    data = packed(kind, [GOOD, ("bomb", bytes(100_000_000)), ("late", GOOD[1])])
+    assert RATIO * len(data) + (1 << 24) < 100_000_000
+    assert reasons(data, kind) == [Reason.PIXEL_DATA_MISSING, Reason.ARCHIVE_BOMB]
 
 
 def test_a_gzip_of_something_else_is_unsupported() -> None:
