@@ -4,6 +4,7 @@ Nothing is allocated by a length that an archive states, and nothing expands wit
 comes out is at most `RATIO` times what went in, beyond an allowance.
 """
 
+import functools
 import sys
 import zlib
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ Fetch = Callable[[int, int], bytes]  # bytes from, to (exclusive) of an object
 RATIO = 200  # real mammograms deflate to a half or a third, an almost empty one to 1:100
 FREE = 1 << 34  # bytes that a stream may expand to beyond that: half a minute, for what follows
 FREE_MEMBER = 1 << 20  # the same of one zip member
+READERS = 8  # ranges that are got at a time: a read is a wait
 CHUNK = 1 << 23  # bytes of a compressed stream that one ranged read gets
 PIECE = 1 << 20  # bytes that come out at a time
 STEP = 1 << 16  # compressed bytes that are expanded at a time
@@ -118,16 +120,26 @@ class DeflatedPrefix:
         return bytes(self._data[:length])
 
 
+@functools.cache
+def readers() -> ThreadPoolExecutor:
+    """The threads of this process that wait for ranges of archives.
+
+    One pool for all, which is never shut down: an archive that is given up half-way leaves its
+    generators to the garbage collector, and a pool that is shut down from there can deadlock.
+    """
+    return ThreadPoolExecutor(READERS, thread_name_prefix="range")
+
+
 def chunks(fetch: Fetch, size: int) -> Iterator[bytes]:
     """A whole object in order, each chunk fetched while the one before it is worked on."""
-    starts = range(0, size, CHUNK)
-    with ThreadPoolExecutor(1) as pool:
-        ahead: Future[bytes] | None = None
-        for start in starts:
-            here = ahead or pool.submit(fetch, start, min(start + CHUNK, size))
-            after = start + CHUNK
-            ahead = pool.submit(fetch, after, min(after + CHUNK, size)) if after < size else None
-            yield here.result()
+    ahead: Future[bytes] | None = None
+    for start in range(0, size, CHUNK):
+        here = ahead or readers().submit(fetch, start, min(start + CHUNK, size))
+        after = start + CHUNK
+        ahead = None
+        if after < size:
+            ahead = readers().submit(fetch, after, min(after + CHUNK, size))
+        yield here.result()
 
 
 def expanded(method: Method, compressed: Iterator[bytes]) -> Iterator[bytes]:

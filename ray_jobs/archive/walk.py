@@ -4,7 +4,6 @@ Knows nothing of S3: an archive is a size and a function that fetches a range.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
@@ -23,14 +22,15 @@ from ray_jobs.archive.expand import (
     bomb,
     inflate,
     ratio_exceeded,
+    readers,
 )
 from ray_jobs.archive.fault import ArchiveFault
 from ray_jobs.archive.tape import Expanded, Ranged, Tape
 
 FORMATS = ("zip", "tar", "gzip", "zstd")  # as `mammo.sniff.archive` names them
 MAX_IMAGE = 260_000_000  # bytes of a member whose pixels are read: 120 megapixels of 16 bit
-THREADS = 8  # headers of a zip's members read at a time
-AT_ONCE = 64  # members of a zip whose headers wait in memory
+RUN = 1 << 18  # bytes of small neighbours in a zip that are got in one read
+AT_ONCE = 16  # reads of a zip whose headers wait in memory
 LONGEST_KEPT = 1 << 16  # characters of a name that are kept
 
 Grow = Callable[[int], bytes]  # the first bytes of a member, at least as many as asked for
@@ -111,23 +111,53 @@ def fetch_member(fetch: Fetch, size: int, place: Place) -> bytes:
 def _zip(fetch: Fetch, size: int, policy: Policy) -> Iterator[Opened]:
     files, missing = zips.members(fetch, size)
 
-    def read(member: zips.ZipMember) -> Opened:
-        try:
-            if member.fault is not None:
-                raise member.fault
-            place, first = zips.place(fetch, member)
-            header = header_of(_grow(fetch, place, first), place.size)
-        except ArchiveFault as fault:
-            return _nothing(_bad(member.name, fault))
-        whole = _reader(fetch, size, place)
-        return Opened(_read(member.name, place, header, policy), whole)
+    def read(run: list[zips.ZipMember]) -> list[Opened]:
+        near = _near(fetch, run[0].header, run[-1].limit) if len(run) > 1 else fetch
+        return [_zip_member(near, fetch, size, member, policy) for member in run]
 
-    waiting = iter(files)
-    with ThreadPoolExecutor(THREADS) as pool:
-        while some := list(islice(waiting, AT_ONCE)):
-            yield from pool.map(read, some)
+    runs = _runs(files)
+    while some := list(islice(runs, AT_ONCE)):
+        for members in readers().map(read, some):
+            yield from members
     if missing is not None:
         raise missing
+
+
+def _runs(files: list[zips.ZipMember]) -> Iterator[list[zips.ZipMember]]:
+    """Neighbours that lie in so few bytes that one read gets them all; a large one alone."""
+    run: list[zips.ZipMember] = []
+    for member in files:
+        if run and member.limit - run[0].header > RUN:
+            yield run
+            run = []
+        run.append(member)
+    if run:
+        yield run
+
+
+def _near(fetch: Fetch, begin: int, end: int) -> Fetch:
+    """`fetch`, with the bytes from `begin` to `end` read once."""
+    have = fetch(begin, max(begin, end))
+
+    def near(start: int, stop: int) -> bytes:
+        inside = begin <= start <= stop <= begin + len(have)
+        return have[start - begin : stop - begin] if inside else fetch(start, stop)
+
+    return near
+
+
+def _zip_member(
+    near: Fetch, fetch: Fetch, size: int, member: zips.ZipMember, policy: Policy
+) -> Opened:
+    """One member by its header, which `near` reads; its bytes are read by `fetch`."""
+    try:
+        if member.fault is not None:
+            raise member.fault
+        place, first = zips.place(near, member)
+        header = header_of(_grow(near, place, first), place.size)
+    except ArchiveFault as fault:
+        return _nothing(_bad(member.name, fault))
+    return Opened(_read(member.name, place, header, policy), _reader(fetch, size, place))
 
 
 def _reader(fetch: Fetch, size: int, place: Place) -> Callable[[], bytes]:

@@ -1,7 +1,10 @@
 """Members are found and read in place, whatever the archive: Python's own modules write and judge."""
 
+import gc
+import gzip
 import io
 import tarfile
+import threading
 import zipfile
 
 import pytest
@@ -10,6 +13,9 @@ from hypothesis import strategies as st
 
 from mammo.codes import Flag, Reason
 from mammo.header import FIRST_READ
+from mammo.verdict import Policy
+from ray_jobs.archive.expand import READERS
+from ray_jobs.archive.walk import opened
 from tests.ray_jobs.packing import KINDS, Stored, dicom, packed, tarred, zipped, zstd
 
 NAMES = st.text(
@@ -47,8 +53,6 @@ def test_a_tar_holds_what_tarfile_wrote(
 
 def _gzip(data: bytes) -> bytes:
     """Of two gzip members with zeros behind: both are allowed."""
-    import gzip  # noqa: PLC0415
-
     middle = len(data) // 2
     return gzip.compress(data[:middle]) + gzip.compress(data[middle:]) + bytes(512)
 
@@ -142,13 +146,20 @@ def test_the_pixels_of_an_open_archive_are_not_read_for_its_headers(kind: str) -
     assert stored.bytes_taken == len(files[3][1])
 
 
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_small_neighbours_are_got_together(kind: str) -> None:
+    files = [(f"{n}.dcm", dicom(f"1.2.{n}", bytes(4000))) for n in range(400)]
+    data = zipped(files, zipfile.ZIP_STORED) if kind == "zip" else tarred(files)
+    stored = Stored(data)
+    assert len(stored.members(kind)) == len(files)
+    assert len(stored.taken) < len(files) / 8
+    assert stored.bytes_taken < 1.2 * len(data)
+
+
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
 def test_a_compressed_tar_is_read_exactly_once_with_its_members(kind: str) -> None:
     files = [(f"{n}.dcm", dicom(f"1.2.{n}", bytes([n]) * 300_000)) for n in range(5)]
     stored = Stored(packed(kind, files))
-    from mammo.verdict import Policy  # noqa: PLC0415
-    from ray_jobs.archive.walk import opened  # noqa: PLC0415
-
     got = [one.whole() for one in opened(stored.fetch, len(stored.data), kind, Policy())]
     assert got == [data for _, data in files]
     assert stored.bytes_taken == len(stored.data)
@@ -157,3 +168,16 @@ def test_a_compressed_tar_is_read_exactly_once_with_its_members(kind: str) -> No
 def test_archives_written_one_after_the_other_are_both_read() -> None:
     first, second = tarred([("a", b"1")]), tarred([("b", dicom())])
     assert [m.name for m in Stored(first + second).members("tar")] == ["a", "b"]
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_archive_that_is_left_half_way_holds_nothing_up(kind: str) -> None:
+    """Its generators end in the garbage collector, wherever that happens to run."""
+    files = [(f"{n}.dcm", dicom(f"1.2.{n}", bytes(100))) for n in range(50)]
+    stored = Stored(packed(kind, files))
+    before = threading.active_count()
+    for _ in range(40):
+        next(opened(stored.fetch, len(stored.data), kind, Policy()))
+        gc.collect()
+    assert threading.active_count() <= before + READERS
