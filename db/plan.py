@@ -3,7 +3,7 @@
 Nothing here loads all studies: `pending` walks them by id, a page at a time.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -49,10 +49,13 @@ class PlannedStudy:
     site: str
     study_date: date | None
     instances: tuple[PlannedInstance, ...]  # by UID: accepted ones, and raw ones beside them
+    # Other objects of the same instances, of which only reading them tells whether they hold
+    # the same bytes.
+    copies: tuple[PlannedInstance, ...] = ()
 
 
 # Under the prefix, and nothing current said of it as it is now.
-OPEN = f"""
+OPEN = """
     FROM studies s
     LEFT JOIN results r ON r.study_id = s.id AND r.release = :release
         AND r.superseded_at IS NULL
@@ -63,37 +66,62 @@ OPEN = f"""
             OR (r.reason = ANY(:retried) AND r.run_id <> :run))
         AND EXISTS (
             SELECT FROM instances i JOIN objects o ON o.id = i.object_id
-            WHERE i.study_id = s.id AND {SEEN}
+            WHERE i.study_id = s.id AND {seen}
         )
+""".replace("{seen}", SEEN)
+
+# When the run began, the study's newest object was younger than the settling time.
+UNSETTLED = """
+    coalesce(
+        s.newest_at > (SELECT started_at FROM runs WHERE id = :run) - make_interval(
+            mins => coalesce(
+                (SELECT cast(settings ->> 'settle_minutes' AS int) FROM sites WHERE name = s.site),
+                :settle_minutes
+            )
+        ),
+        false
+    )
 """
 
 PENDING = text(
-    f"""
+    """
     SELECT s.id, s.study_uid, s.pseudonym, s.fingerprint, s.site, s.study_date
-    {OPEN}
+    {open}
         AND s.id > :after AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+        AND (cast(:arriving AS boolean) IS NULL OR :arriving = {unsettled})
     ORDER BY s.id
     LIMIT :limit
-    """
+    """.replace("{open}", OPEN).replace("{unsettled}", UNSETTLED)
 )
 
 REMAINING = text(
-    f"""
-    SELECT count(*)
-    {OPEN} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
     """
+    SELECT count(*)
+    {open} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+    """.replace("{open}", OPEN)
 )
 
+# The same etag, size and place in the object: the same bytes. Of others only reading tells, once.
 INSTANCES = text(
     """
-    SELECT i.study_id, i.id, o.bucket, o.key, o.etag, o.size, i.member, i.ordinal,
-        i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view, i.header_reason AS reason,
-        i.flags, i.facts
-    FROM instances i JOIN objects o ON o.id = i.object_id
-    WHERE i.study_id = ANY(:studies) AND i.reason <> 'DUPLICATE_INSTANCE'
-        AND (i.header_verdict = 'accepted' OR i.header_reason = 'INTENT_FOR_PROCESSING')
-        AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
-    ORDER BY i.study_id, i.sop_instance_uid
+    WITH live AS (
+        SELECT i.study_id, i.id, o.bucket, o.key, o.etag, o.size, i.member, i.ordinal,
+            i.sop_instance_uid, i.transfer_syntax, i.laterality, i.view,
+            i.header_reason AS reason, i.flags, i.facts, i.sha256,
+            i.reason = 'DUPLICATE_INSTANCE' AS is_copy
+        FROM instances i JOIN objects o ON o.id = i.object_id
+        WHERE i.study_id = ANY(:studies)
+            AND (i.header_verdict = 'accepted' OR i.header_reason = 'INTENT_FOR_PROCESSING')
+            AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
+    )
+    SELECT * FROM live WHERE NOT is_copy OR EXISTS (
+        SELECT FROM live taken
+        WHERE taken.study_id = live.study_id AND taken.sop_instance_uid = live.sop_instance_uid
+            AND NOT taken.is_copy
+            AND (taken.etag, taken.size, taken.ordinal) <> (live.etag, live.size, live.ordinal)
+            AND (taken.sha256 = live.sha256) IS NOT TRUE
+    )
+    ORDER BY study_id, sop_instance_uid, bucket, key, ordinal
     """
 )
 
@@ -111,13 +139,13 @@ COUNT = text(
 )
 
 UNSCORABLE = text(
-    f"""
+    """
     SELECT s.id AS study, coalesce(s.unscorable, :poison) AS reason
-    {OPEN} AND (s.unscorable IS NOT NULL OR a.count >= :attempts)
+    {open} AND (s.unscorable IS NOT NULL OR a.count >= :attempts)
     ORDER BY s.id
     LIMIT :limit
     FOR NO KEY UPDATE OF s
-    """
+    """.replace("{open}", OPEN)
 )
 
 SUPERSEDE = text(
@@ -150,20 +178,44 @@ CLOSE = text(
 
 
 def pending(
-    session: Session, run: int, limit: int, after: int = 0, max_attempts: int = MAX_ATTEMPTS
+    session: Session,
+    run: int,
+    limit: int,
+    after: int = 0,
+    max_attempts: int = MAX_ATTEMPTS,
+    *,
+    arriving: bool | None = None,
+    settle_minutes: int = 0,
 ) -> list[PlannedStudy]:
     """The next studies to screen, by id, with an id above `after`; empty: no more.
 
     Studies of this run's prefix without a current result of its release, or whose result was
     made from other instances, or could not be had by an earlier run for a reason that passes.
+
+    `arriving`: only those whose newest object was younger than `settle_minutes` (or their site's
+    own) when the run began, or only the others; None: all.
     """
-    values = _open(session, run, max_attempts)
-    studies = session.execute(PENDING, values | {"after": after, "limit": limit}).mappings().all()
-    instances: dict[int, list[PlannedInstance]] = {study["id"]: [] for study in studies}
-    for row in session.execute(INSTANCES, {"studies": list(instances)}).mappings():
+    values = _open(session, run, max_attempts) | {
+        "after": after,
+        "limit": limit,
+        "arriving": arriving,
+        "settle_minutes": settle_minutes,
+    }
+    studies = session.execute(PENDING, values).mappings().all()
+    instances: dict[tuple[int, bool], list[PlannedInstance]] = defaultdict(list)
+    ids = [study["id"] for study in studies]
+    for row in session.execute(INSTANCES, {"studies": ids}).mappings():
         found = dict(row) | {"flags": tuple(row["flags"])}
-        instances[found.pop("study_id")].append(PlannedInstance(**found))
-    return [PlannedStudy(**study, instances=tuple(instances[study["id"]])) for study in studies]
+        del found["sha256"]
+        instances[found.pop("study_id"), found.pop("is_copy")].append(PlannedInstance(**found))
+    return [
+        PlannedStudy(
+            **study,
+            instances=tuple(instances[study["id"], False]),
+            copies=tuple(instances[study["id"], True]),
+        )
+        for study in studies
+    ]
 
 
 def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> int:
@@ -187,8 +239,8 @@ def close_unscorable(
 ) -> dict[NotScored, int]:
     """Write the results of up to `limit` studies that need no look at a pixel; empty: no more.
 
-    `MIXED_PATIENTS`, `ALL_QUARANTINED` and `NO_2D_IMAGE` by their headers; `POISON` those that
-    were handed out `max_attempts` times without an answer.
+    `MIXED_PATIENTS`, `CONFLICTING_INSTANCES`, `ALL_QUARANTINED` and `NO_2D_IMAGE` by what is known
+    of their instances; `POISON` those that were handed out `max_attempts` times without an answer.
     """
     where = _open(session, run, max_attempts)
     rows = session.execute(

@@ -70,7 +70,9 @@ class Policy:
     def rule_version(self) -> str:
         """Names the rules and what is admitted beyond them: a judgement under another is stale."""
         admitted = [
-            one.name for one in fields(self) if one.name != "extra_views" and getattr(self, one.name)
+            one.name
+            for one in fields(self)
+            if one.name != "extra_views" and getattr(self, one.name)
         ]
         return "+".join([str(RULE_VERSION), *admitted, *sorted(self.extra_views)])
 

@@ -1,9 +1,13 @@
 """The index: what lies under the prefix, read once and written down."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import date
 from itertools import chain
 from time import perf_counter
+from typing import NamedTuple
+
+import structlog
 
 from db import index
 from db.index import IndexedInstance, ListedObject, ObjectOutcome, ObjectRef
@@ -12,7 +16,7 @@ from mammo.codes import Reason
 from mammo.facts import Facts, Identity
 from mammo.pseudonym import Pseudonyms
 from mammo.studies import is_mammography
-from mammo.verdict import RULE_VERSION, Judgement
+from mammo.verdict import Judgement, kind
 from ray_jobs.archive import store
 from ray_jobs.archive.headers import HeadersRead, ObjectRead, ObjectToRead, unread
 from ray_jobs.faults import StoreLost
@@ -20,7 +24,15 @@ from ray_jobs.job import Job, Running
 from ray_jobs.records import Listed
 from ray_jobs.window import finished
 
-Batch = tuple[ObjectToRead, ...]
+log = structlog.get_logger()
+
+
+class Batch(NamedTuple):
+    """Objects of one site."""
+
+    site: str
+    objects: tuple[ObjectToRead, ...]
+
 
 BATCH = 32  # headers a task: some tens of milliseconds each over a network, 2 to 5 of CPU
 
@@ -34,12 +46,13 @@ def index_prefix(job: Job, run: Running) -> None:
     first = next(listing, None)
     if first is not None:
         _read_all(job, run, first, listing)
+    log.info("headers_read", bytes_read=run.header_bytes_read, bytes_needed=run.header_bytes_needed)
     in_transaction(job.engine, lambda session: index.listing_done(session, run.id))
 
 
 def _to_read(job: Job, run: Running) -> Iterator[Batch]:
     """Batches of objects whose headers are wanted, as the listing goes on."""
-    waiting: list[ObjectRef] = []
+    waiting: dict[str, list[ObjectRef]] = defaultdict(list)  # by site: its policy judges them
     pages = store.pages(job.store, job.prefix.bucket, job.prefix.key)
     while True:
         began = perf_counter()
@@ -48,21 +61,22 @@ def _to_read(job: Job, run: Running) -> Iterator[Batch]:
         if page is None:
             break
         run.progress.listed(len(page))
-        waiting += in_transaction(job.engine, _note(job, run, page))
-        while len(waiting) >= BATCH:
-            yield _batch(waiting[:BATCH])
-            del waiting[:BATCH]
-    if waiting:
-        yield _batch(waiting)
+        for ref in in_transaction(job.engine, _note(job, run, page)):
+            waiting[ref.site].append(ref)
+            if len(waiting[ref.site]) == BATCH:
+                yield _batch(ref.site, waiting.pop(ref.site))
+    for site, refs in waiting.items():
+        yield _batch(site, refs)
 
 
 def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[ObjectRef]]:
-    rows = [ListedObject(item.key, item.etag, item.size) for item in page]
+    rows = [ListedObject(item.key, item.etag, item.size, item.modified) for item in page]
     return lambda session: index.listed(session, run.id, job.prefix.bucket, rows)
 
 
-def _batch(refs: list[ObjectRef]) -> Batch:
-    return tuple(ObjectToRead(r.id, r.bucket, Listed(r.key, r.etag, r.size)) for r in refs)
+def _batch(site: str, refs: list[ObjectRef]) -> Batch:
+    objects = (ObjectToRead(r.id, r.bucket, Listed(r.key, r.etag, r.size)) for r in refs)
+    return Batch(site, tuple(objects))
 
 
 def _read_all(
@@ -75,29 +89,33 @@ def _read_all(
     from ray_jobs.tasks import read_headers  # noqa: PLC0415 -- Ray only where there is work
 
     def submit(batch: Batch) -> object:
-        return read_headers.remote(batch, job.store, job.policy)
+        policy = run.sites.named(batch.site).policy
+        return read_headers.remote(batch.objects, job.store, policy)
 
-    suspects: list[ObjectToRead] = []
+    suspects: list[Batch] = []
     for ended in finished(chain([first], rest), submit, run.window, run.patience_s, run.alive):
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, ended.value)
+            _write(job, run, ended.item.site, ended.value)
         else:  # the worker died, or the batch took too long
-            suspects += ended.item
+            suspects += [Batch(ended.item.site, (target,)) for target in ended.item.objects]
     # Only the one that does it alone is given up: it must not hide its neighbours.
-    alone: list[Batch] = [(target,) for target in suspects]
-    for ended in finished(alone, submit, run.window, run.patience_s, run.alive):
+    for ended in finished(suspects, submit, run.window, run.patience_s, run.alive):
+        site, objects = ended.item
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, ended.value)
+            _write(job, run, site, ended.value)
         else:
-            given_up = tuple(unread(target, Reason.HEADER_UNREADABLE) for target in ended.item)
-            _write(job, run, HeadersRead(given_up, 0.0, None))
+            given_up = tuple(unread(target, Reason.HEADER_UNREADABLE) for target in objects)
+            _write(job, run, site, HeadersRead(given_up, 0.0, None))
 
 
-def _write(job: Job, run: Running, headers: HeadersRead) -> None:
+def _write(job: Job, run: Running, site: str, headers: HeadersRead) -> None:
     if headers.lost:
         raise StoreLost(headers.lost)
     run.spent("list", headers.seconds)
-    outcomes = [outcome_of(read, job.pseudonyms) for read in headers.objects]
+    run.header_bytes_read += sum(read.bytes_read for read in headers.objects)
+    run.header_bytes_needed += sum(read.header.length for read in headers.objects if read.header)
+    version = run.sites.named(site).policy.rule_version
+    outcomes = [outcome_of(read, job.pseudonyms, version) for read in headers.objects]
     began = perf_counter()
     in_transaction(job.engine, lambda session: index.indexed(session, outcomes))
     run.spent("write", perf_counter() - began)
@@ -105,17 +123,21 @@ def _write(job: Job, run: Running, headers: HeadersRead) -> None:
     run.alive()
 
 
-def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms) -> ObjectOutcome:
+def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms, rule_version: str) -> ObjectOutcome:
     """What the database keeps of an object that was read."""
     if read.header is None or read.header.facts is None:
         return ObjectOutcome(read.object_id, read.judgement.reason)
     facts, who = read.header.facts, read.header.identity
-    instance = _instance(facts, who or Identity(), read.judgement, pseudonyms)
+    instance = _instance(facts, who or Identity(), read.judgement, pseudonyms, rule_version)
     return ObjectOutcome(read.object_id, None, (instance,))
 
 
 def _instance(
-    facts: Facts, who: Identity, judgement: Judgement, pseudonyms: Pseudonyms
+    facts: Facts,
+    who: Identity,
+    judgement: Judgement,
+    pseudonyms: Pseudonyms,
+    rule_version: str,
 ) -> IndexedInstance:
     study = facts.study_instance_uid
     return IndexedInstance(
@@ -138,7 +160,8 @@ def _instance(
         detail=judgement.detail,
         flags=judgement.flags,
         facts=facts.as_dict(),
-        rule_version=str(RULE_VERSION),
+        rule_version=rule_version,
+        kind=kind(facts),
         identity=who,
     )
 

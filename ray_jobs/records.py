@@ -1,6 +1,7 @@
 """What passes between the driver and its tasks: a few kilobytes a study."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mammo.codes import Flag, NotScored, Reason
 from mammo.findings import Finding
@@ -14,6 +15,7 @@ class Listed:
     key: str
     etag: str
     size: int  # bytes
+    modified: datetime | None = None  # by the archive's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class StudyPlan:
 
     study_uid: str
     instances: tuple[PlannedInstance, ...]
+    copies: tuple[PlannedInstance, ...] = ()  # of some of these: read, to compare their bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +61,4 @@ class StudyOutcome:
     not_scored: NotScored | None
     lost: str | None = None  # a service that could not be reached: a sentence for the operator
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    copies: tuple[InstanceOutcome, ...] = ()  # as far as they could be read

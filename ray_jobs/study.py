@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
+from mammo.codes import RETRIED_OBJECT_REASONS, NotScored, Reason
 from mammo.decode import PixelError, decode
 from mammo.findings import RawView, of_view
 from mammo.prepare import Prepared, prepare
@@ -57,19 +57,21 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
     """
     stages = Stages()
     done: list[InstanceOutcome] = []
+    copies: list[InstanceOutcome] = []
     waiting: list[_Waiting] = []
     lost: str | None = None
+    fetch = _Fetch(read, stages)
     try:
+        for copy in plan.copies:
+            copied = fetch(copy)
+            if isinstance(copied, bytes):
+                copies.append(InstanceOutcome(copy, sha256=_sha256(copied)))
         for planned in plan.instances:
-            try:
-                with stages("fetch"):
-                    data = read(planned)
-            except ObjectUnreadable as error:
-                if error.reason in RETRIED_OBJECT_REASONS:
-                    raise
-                done.append(InstanceOutcome(planned, error.reason))
+            data = fetch(planned)
+            if isinstance(data, Reason):
+                done.append(InstanceOutcome(planned, data))
                 continue
-            digest = hashlib.sha256(data).hexdigest()
+            digest = _sha256(data)
             try:
                 prepared = _prepared(planned, data, stages, manifest)
             except PixelError as error:
@@ -82,15 +84,51 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
         why: NotScored | None = NotScored.READ_FAILED
         lost = str(error) if isinstance(error, StoreLost) else None
         done = []
+        copies = []
     except (InferenceLost, InferenceFailed) as error:
         why = NotScored.INFER_FAILED
         lost = str(error) if isinstance(error, InferenceLost) else None
         done = []
+        copies = []
     else:
         done += [_scored(item, raw, manifest) for item, raw in answers]
         scored = any(item.probability is not None for item in done)
         why = None if scored else NotScored.ALL_QUARANTINED
-    return StudyOutcome(tuple(done), why, lost, _account(stages))
+        if _conflict(done, copies):
+            why = NotScored.CONFLICTING_INSTANCES
+    return StudyOutcome(tuple(done), why, lost, _account(stages), tuple(copies))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """The bytes of an instance's file, or for good why there are none.
+
+    Raises `ObjectUnreadable` where another try may help, `StoreLost`.
+    """
+
+    read: Read
+    stages: Stages
+
+    def __call__(self, planned: PlannedInstance) -> bytes | Reason:
+        try:
+            with self.stages("fetch"):
+                return self.read(planned)
+        except ObjectUnreadable as error:
+            if error.reason in RETRIED_OBJECT_REASONS:
+                raise
+            return error.reason
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _conflict(done: list[InstanceOutcome], copies: list[InstanceOutcome]) -> bool:
+    """Whether other bytes came under the UID of an image that is to be scored."""
+    digests = {item.planned.sop_instance_uid: item.sha256 for item in done if item.sha256}
+    return any(
+        digests.get(copy.planned.sop_instance_uid, copy.sha256) != copy.sha256 for copy in copies
+    )
 
 
 def _prepared(

@@ -30,6 +30,7 @@ class ObjectRead:
     object_id: int
     header: Header | None
     judgement: Judgement
+    bytes_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRea
             except NeedMore as more:
                 wanted = more.length
                 continue
-            return ObjectRead(target.object_id, header, _judged(header, policy))
+            return ObjectRead(target.object_id, header, _judged(header, policy), len(data))
     except ObjectUnreadable as error:
         return unread(target, error.reason)
 
