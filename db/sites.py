@@ -14,7 +14,8 @@ DEFAULT = "unknown"  # the site of whatever no prefix claims; its row is always 
 
 # Of the object `o`. A handful of rows: looking through all of them is the fastest.
 SITE_OF_OBJECT = """(
-    SELECT name FROM sites WHERE starts_with('s3://' || o.bucket || '/' || o.key, sites.prefix)
+    SELECT name FROM sites
+    WHERE starts_with(('s3://' || o.bucket || '/' || o.key) COLLATE "C", sites.prefix)
     ORDER BY length(sites.prefix) DESC LIMIT 1
 )"""
 MINUTES = "settle_minutes"
