@@ -39,7 +39,6 @@ class ObjectRef(NamedTuple):
     key: str
     etag: str
     size: int  # bytes
-    site: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +113,7 @@ LISTED = text(
                 OR o.indexed_at IS NULL AS again
         ) AS decided
     )
-    RETURNING id, key, etag, size, site, indexed_at IS NULL AS unread
+    RETURNING id, key, etag, size, indexed_at IS NULL AS unread
     """.replace("{site_of_object}", SITE_OF_OBJECT)
 )
 
@@ -142,11 +141,7 @@ def listed(
             "retried": sorted(reason.value for reason in RETRIED_OBJECT_REASONS),
         },
     )
-    refs = [
-        ObjectRef(row.id, bucket, row.key, row.etag, row.size, row.site)
-        for row in found
-        if row.unread
-    ]
+    refs = [ObjectRef(row.id, bucket, row.key, row.etag, row.size) for row in found if row.unread]
     return sorted(refs, key=lambda ref: ref.key)
 
 

@@ -50,11 +50,7 @@ class Sites:
         return next(site for site in self.all if url.startswith(site.prefix))
 
     def named(self, name: str) -> Site:
-        """Raises `SiteError` when there is none of this name."""
-        for site in self.all:
-            if site.name == name:
-                return site
-        raise SiteError(f"The site {name!r} is not in the table `sites` as it was read.")
+        return next(site for site in self.all if site.name == name)
 
 
 def load(session: Session) -> Sites:

@@ -16,7 +16,7 @@ from mammo.codes import Reason
 from mammo.facts import Facts, Identity
 from mammo.pseudonym import Pseudonyms
 from mammo.studies import is_mammography
-from mammo.verdict import Judgement, kind
+from mammo.verdict import Judgement, Policy, kind
 from ray_jobs.archive import store
 from ray_jobs.archive.headers import HeadersRead, ObjectRead, ObjectToRead, unread
 from ray_jobs.faults import StoreLost
@@ -28,9 +28,9 @@ log = structlog.get_logger()
 
 
 class Batch(NamedTuple):
-    """Objects of one site."""
+    """Objects that one policy judges."""
 
-    site: str
+    policy: Policy
     objects: tuple[ObjectToRead, ...]
 
 
@@ -52,7 +52,7 @@ def index_prefix(job: Job, run: Running) -> None:
 
 def _to_read(job: Job, run: Running) -> Iterator[Batch]:
     """Batches of objects whose headers are wanted, as the listing goes on."""
-    waiting: dict[str, list[ObjectRef]] = defaultdict(list)  # by site: its policy judges them
+    waiting: dict[Policy, list[ObjectRef]] = defaultdict(list)
     pages = store.pages(job.store, job.prefix.bucket, job.prefix.key)
     while True:
         began = perf_counter()
@@ -62,11 +62,12 @@ def _to_read(job: Job, run: Running) -> Iterator[Batch]:
             break
         run.progress.listed(len(page))
         for ref in in_transaction(job.engine, _note(job, run, page)):
-            waiting[ref.site].append(ref)
-            if len(waiting[ref.site]) == BATCH:
-                yield _batch(ref.site, waiting.pop(ref.site))
-    for site, refs in waiting.items():
-        yield _batch(site, refs)
+            policy = run.sites.of(ref.bucket, ref.key).policy
+            waiting[policy].append(ref)
+            if len(waiting[policy]) == BATCH:
+                yield _batch(policy, waiting.pop(policy))
+    for policy, refs in waiting.items():
+        yield _batch(policy, refs)
 
 
 def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[ObjectRef]]:
@@ -74,9 +75,9 @@ def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[Obje
     return lambda session: index.listed(session, run.id, job.prefix.bucket, rows)
 
 
-def _batch(site: str, refs: list[ObjectRef]) -> Batch:
+def _batch(policy: Policy, refs: list[ObjectRef]) -> Batch:
     objects = (ObjectToRead(r.id, r.bucket, Listed(r.key, r.etag, r.size)) for r in refs)
-    return Batch(site, tuple(objects))
+    return Batch(policy, tuple(objects))
 
 
 def _read_all(
@@ -89,32 +90,31 @@ def _read_all(
     from ray_jobs.tasks import read_headers  # noqa: PLC0415 -- Ray only where there is work
 
     def submit(batch: Batch) -> object:
-        policy = run.sites.named(batch.site).policy
-        return read_headers.remote(batch.objects, job.store, policy)
+        return read_headers.remote(batch.objects, job.store, batch.policy)
 
     suspects: list[Batch] = []
     for ended in finished(chain([first], rest), submit, run.window, run.patience_s, run.alive):
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, ended.item.site, ended.value)
+            _write(job, run, ended.item.policy, ended.value)
         else:  # the worker died, or the batch took too long
-            suspects += [Batch(ended.item.site, (target,)) for target in ended.item.objects]
+            suspects += [Batch(ended.item.policy, (target,)) for target in ended.item.objects]
     # Only the one that does it alone is given up: it must not hide its neighbours.
     for ended in finished(suspects, submit, run.window, run.patience_s, run.alive):
-        site, objects = ended.item
+        policy, objects = ended.item
         if isinstance(ended.value, HeadersRead):
-            _write(job, run, site, ended.value)
+            _write(job, run, policy, ended.value)
         else:
             given_up = tuple(unread(target, Reason.HEADER_UNREADABLE) for target in objects)
-            _write(job, run, site, HeadersRead(given_up, 0.0, None))
+            _write(job, run, policy, HeadersRead(given_up, 0.0, None))
 
 
-def _write(job: Job, run: Running, site: str, headers: HeadersRead) -> None:
+def _write(job: Job, run: Running, policy: Policy, headers: HeadersRead) -> None:
     if headers.lost:
         raise StoreLost(headers.lost)
     run.spent("list", headers.seconds)
     run.header_bytes_read += sum(read.bytes_read for read in headers.objects)
     run.header_bytes_needed += sum(read.header.length for read in headers.objects if read.header)
-    version = run.sites.named(site).policy.rule_version
+    version = policy.rule_version
     outcomes = [outcome_of(read, job.pseudonyms, version) for read in headers.objects]
     began = perf_counter()
     in_transaction(job.engine, lambda session: index.indexed(session, outcomes))
