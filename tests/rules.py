@@ -34,7 +34,7 @@ MIGRATIONS = "db/migrations/"  # of constants alone, and never edited
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception", "critical"})
 LOGGED = frozenset(
     {
-        *("run", "release", "study", "reason", "by", "at"),  # numbers, digests, pseudonyms, codes
+        *("run", "object", "release", "study", "reason", "by", "at"),  # numbers, digests, codes
         *("objects", "screened", "scored", "not_scored", "bytes_read", "bytes_needed"),
     }
 )
