@@ -68,6 +68,8 @@ class IndexedInstance:
     facts: dict[str, Any]  # JSON-able, without identity
     rule_version: str
     kind: Reason | None = None  # where nothing is admitted; None: the same as `reason`
+    birth_trait: str | None = None  # of the patient; None: the header does not say
+    sex_trait: str | None = None
     member: str | None = None
     identity: Identity | None = field(default=None, repr=False)
 
@@ -275,6 +277,8 @@ def _row(
         "sop_instance_uid": instance.sop_instance_uid,
         "series_uid": instance.series_uid,
         "patient_pseudonym": instance.patient_pseudonym,
+        "birth_trait": instance.birth_trait,
+        "sex_trait": instance.sex_trait,
         "modality": storable_or_none(instance.modality),
         "sop_class": storable_or_none(instance.sop_class),
         "transfer_syntax": storable_or_none(instance.transfer_syntax),

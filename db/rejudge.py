@@ -107,7 +107,7 @@ def rejudge(engine: Engine) -> Rejudged:
     """
     total = Rejudged()
     after = 0
-    while page := in_transaction(engine, lambda session, after=after: _page(session, after)):  # type: ignore[misc]
+    while page := in_transaction(engine, lambda session, after=after: judge_page(session, after)):  # type: ignore[misc]
         after, found = page
         total.judged += found.judged
         total.changes += found.changes
@@ -115,7 +115,7 @@ def rejudge(engine: Engine) -> Rejudged:
     return total
 
 
-def _page(session: Session, after: int) -> tuple[int, Rejudged] | None:
+def judge_page(session: Session, after: int) -> tuple[int, Rejudged] | None:
     """The last object of the page, and what became of it; None: there are no more."""
     sites = load(session)
     objects = session.execute(OBJECTS, {"after": after, "limit": PAGE}).all()

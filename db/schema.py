@@ -213,6 +213,8 @@ class Instance(Base):
     sop_instance_uid: Mapped[str | None] = mapped_column(C)
     series_uid: Mapped[str | None] = mapped_column(C)
     patient_pseudonym: Mapped[str | None] = mapped_column(C)
+    birth_trait: Mapped[str | None]  # keyed: whether the images of a study agree, and no more
+    sex_trait: Mapped[str | None]
     modality: Mapped[str | None]
     sop_class: Mapped[str | None]
     transfer_syntax: Mapped[str | None]

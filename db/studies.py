@@ -128,7 +128,10 @@ DERIVE = text(
             bool_or(is_mammography) AS is_mammography,
             (array_agg(site ORDER BY bucket, key, ordinal))[1] AS site,
             max(modified_at) AS newest_at,
-            CASE WHEN count(DISTINCT patient_pseudonym) > 1 THEN :mixed
+            CASE WHEN greatest(
+                    count(DISTINCT patient_pseudonym), count(DISTINCT birth_trait),
+                    count(DISTINCT sex_trait)
+                ) > 1 THEN :mixed
                 WHEN bool_or(reason = :conflict) THEN :conflicting
                 WHEN bool_or(taken) THEN NULL
                 WHEN bool_or(header_verdict = 'excluded') THEN :no_image

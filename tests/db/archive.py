@@ -49,7 +49,7 @@ def instance(
         detail=reason.line,
         flags=(Flag.W_8BIT,),
         facts={"rows": 3328, "columns": 2560},
-        rule_version="1",
+        rule_version=PLAIN.rule_version,
         identity=Identity(f"id-{who}", "hospital", "Planted^Name", "19600229", "F"),
     )
 

@@ -90,7 +90,7 @@ def test_a_late_image_makes_a_study_pending_again(session: Session, run: Run) ->
 def test_the_summary_of_a_run_that_ended_stays_as_it_was(session: Session, run: Run) -> None:
     put_studies(session, run, [1, 2])
     results.record(session, run.id, scored(planned(session, run, 1)))
-    runs.heartbeat(session, run.id, {"decode": 1.5, "infer": 2.5})
+    runs.heartbeat(session, run.id, {"decode": 1.5, "infer": 2.5}, 900, 300)
     runs.finish(session, run.id, "interrupted")
     ended = summary(session, run.id)
     later = runs.start(session, PREFIX, RELEASE, "0.1.0", "host:2")
@@ -98,6 +98,7 @@ def test_the_summary_of_a_run_that_ended_stays_as_it_was(session: Session, run: 
     assert summary(session, run.id) == ended
     assert (ended.known, ended.scored, ended.pending) == (2, 1, 1)
     assert (ended.seconds_by_stage["decode"], ended.seconds_by_stage["list"]) == (1.5, 0.0)
+    assert (ended.header_bytes_read, ended.header_bytes_needed) == (900, 300)
 
 
 CODES = st.sampled_from([Reason.OK, Reason.SPOT, Reason.TRUNCATED, Reason.SOP_OTHER])

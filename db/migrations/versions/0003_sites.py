@@ -1,4 +1,4 @@
-"""Sites, the kind of an image, what its bytes are, and when they came."""
+"""Sites, the kind of an image, whose and which its bytes are, and when they came."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -50,6 +50,8 @@ def upgrade() -> None:
         ),
     )
     op.add_column("studies", sa.Column("newest_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("instances", sa.Column("birth_trait", sa.Text(), nullable=True))
+    op.add_column("instances", sa.Column("sex_trait", sa.Text(), nullable=True))
     op.add_column("instances", sa.Column("kind", sa.Text(), nullable=True))
     op.add_column("instances", sa.Column("sha256", sa.Text(), nullable=True))
     op.create_check_constraint(
