@@ -33,7 +33,7 @@ class Rejudged:
 
     judged: int = 0  # instances whose rules or policy were other ones
     changes: Counter[Change] = field(default_factory=Counter)  # instances
-    studies: int = 0  # of changed instances, or that belong to another site now
+    moved: int = 0  # objects that belong to another site now
 
 
 # Whoever indexes the same objects at this moment waits, or is waited for.
@@ -111,7 +111,7 @@ def rejudge(engine: Engine) -> Rejudged:
         after, found = page
         total.judged += found.judged
         total.changes += found.changes
-        total.studies += found.studies
+        total.moved += found.moved
     return total
 
 
@@ -143,7 +143,7 @@ def judge_page(session: Session, after: int) -> tuple[int, Rejudged] | None:
             found.changes[Change(before.header_reason, row["header_reason"])] += 1
             if before.study_id is not None:
                 studies.add(before.study_id)
-    found.judged, found.studies = len(rows), len(studies)
+    found.judged, found.moved = len(rows), len(moved)
     refresh(session, studies)
     return objects[-1].id, found
 

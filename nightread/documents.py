@@ -77,7 +77,7 @@ def rejudged(found: Rejudged) -> shapes.RejudgeDocument:
             shapes.ChangedVerdicts(before=change.before, after=change.after, instances=n)
             for change, n in sorted(found.changes.items(), key=lambda item: (-item[1], item[0]))
         ],
-        studies=found.studies,
+        moved=found.moved,
     )
 
 

@@ -161,8 +161,8 @@ def account(document: ScreenDocument, console: Console) -> None:
 def changes(document: RejudgeDocument, console: Console) -> None:
     """What other rules or policies changed, the most frequent change first."""
     console.print(
-        f"Judged {document.judged} instances again: {document.changed} changed, "
-        f"in {document.studies} studies."
+        f"Judged {document.judged} instances again: {document.changed} changed. "
+        f"{document.moved} objects belong to another site now."
     )
     for change in document.changes:
         console.print(f"{change.instances:>8}  {change.before} -> {change.after}")

@@ -210,7 +210,7 @@ class RejudgeDocument(Shape):
     judged: int  # instances whose rules or policy were other ones
     changed: int
     changes: list[ChangedVerdicts]
-    studies: int  # of changed instances, or that belong to another site now
+    moved: int  # objects that belong to another site now
 
 
 class ServiceStatus(Shape):

@@ -58,7 +58,7 @@ def test_nothing_is_judged_again_that_is_judged_by_these_rules(
     engine: Engine, committed: Session
 ) -> None:
     found = rejudge.rejudge(engine)
-    assert (found.judged, found.changes, found.studies) == (0, {}, 0)
+    assert (found.judged, found.changes, found.moved) == (0, {}, 0)
 
 
 def test_a_policy_that_admits_films_has_them_screened_and_nothing_else(
@@ -125,7 +125,7 @@ def test_only_the_objects_of_the_site_are_judged_by_its_policy(
     )
     committed.commit()
     found = rejudge.rejudge(engine)
-    assert (found.judged, found.studies) == (1, 1)
+    assert (found.judged, found.moved) == (1, 1)
     assert found.changes == {Change("SOP_SECONDARY_CAPTURE", "OK_FILM_SC"): 1}
     sites = dict(map(tuple, committed.execute(select(Study.study_uid, Study.site))))
     assert sites == {"1.2.1": "north", "1.2.2": "unknown", "1.2.3": "unknown"}

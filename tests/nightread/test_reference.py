@@ -11,7 +11,7 @@ PROMISED = {
     "ScreenDocument": "run release objects instances reasons studies not_scored_reasons seconds "
     "studies_per_minute header_bytes",
     "HeaderBytes": "read needed",
-    "RejudgeDocument": "judged changed changes studies",
+    "RejudgeDocument": "judged changed changes moved",
     "ChangedVerdicts": "before after instances",
     "DemoDocument": "worklist",
     "StatusDocument": "state studies_per_minute seconds_left",
