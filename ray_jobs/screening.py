@@ -58,8 +58,7 @@ def screen_pending(job: Job, run: Running) -> None:
 def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
     """The studies to screen, in order, a page in memory at a time.
 
-    Those that may still be arriving come last: by then more of them may be old enough, and the
-    end of the run waits for none.
+    Those that may still be arriving come last; the end of the run waits for none of them.
     """
     return islice(
         chain(_page_by_page(job, run, arriving=False), _page_by_page(job, run, arriving=True)),

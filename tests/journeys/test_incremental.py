@@ -76,10 +76,10 @@ def test_a_late_image_and_a_changed_policy_have_their_studies_screened_again(
         with owner.begin() as connection:
             connection.execute(
                 text(
-                    "INSERT INTO sites (name, prefix, policy) VALUES"
-                    " ('raw', :prefix, '{\"accept_for_processing\": true}')"
+                    "INSERT INTO sites (name, prefix, policy, release) VALUES"
+                    " ('raw', :prefix, '{\"accept_for_processing\": true}', :release)"
                 ),
-                {"prefix": prefix},
+                {"prefix": prefix, "release": one.json["release"]},
             )
         judged = nightread("index", "--rejudge", "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
         assert judged.code == 0, judged.err
