@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from db.index import ObjectRef
-from db.plan import MAX_ATTEMPTS, OPEN, open_parameters
+from db.plan import LOOKED_AT, MAX_ATTEMPTS, OPEN, UNSETTLED, WANTED, open_parameters
 from db.text import storable_json
 from mammo.members import STREAMED
 
@@ -43,26 +43,28 @@ KEEP = text(
     """
 )
 
+# Of the first studies in the order in which they are screened: settled ones first.
 UNSEEN = text(
-    f"""
+    """
     SELECT o.id, o.bucket, o.key, o.etag, o.size, min(i.member_method) AS kind,
         array_agg(i.ordinal) AS ordinals
     FROM (
-        SELECT s.id {OPEN} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
-        ORDER BY s.id LIMIT :limit
+        SELECT s.id {open} AND s.unscorable IS NULL AND coalesce(a.count, 0) < :attempts
+        ORDER BY {unsettled}, s.id LIMIT :limit
     ) open
     JOIN instances i ON i.study_id = open.id
     JOIN objects o ON o.id = i.object_id
-    LEFT JOIN looks ON looks.instance_id = i.id AND looks.release = :release
-        AND looks.laterality = i.laterality AND looks.view = i.view
+    {looked_at}
     WHERE i.member_method = ANY(:streamed) AND looks.instance_id IS NULL
-        AND i.header_verdict = 'accepted' AND i.reason <> 'DUPLICATE_INSTANCE'
+        AND i.header_verdict = 'accepted' AND {wanted}
         AND i.laterality IS NOT NULL AND i.view IS NOT NULL
         AND coalesce(i.facts ->> 'source_kind', 'unknown') = ANY(:kinds)
-        AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
     GROUP BY o.id
     ORDER BY o.id
-    """  # noqa: S608 -- a constant
+    """.replace("{open}", OPEN)
+    .replace("{unsettled}", UNSETTLED)
+    .replace("{looked_at}", LOOKED_AT)
+    .replace("{wanted}", WANTED)
 )
 
 
@@ -88,10 +90,13 @@ def unseen(
     kinds: Collection[str],
     limit: int | None = None,
     max_attempts: int = MAX_ATTEMPTS,
+    *,
+    settle_minutes: int = 0,
 ) -> list[Unseen]:
     """The compressed archives that hold images of the studies to screen, of source `kinds`.
 
-    limit: of the first so many studies, as `plan.pending` gives them; None: of all.
+    limit: of the first so many studies, as they are screened: those that `plan.pending` gives as
+    settled first; None: of all.
     """
     values = open_parameters(session, run, max_attempts)
     rows = session.execute(
@@ -99,6 +104,7 @@ def unseen(
         values
         | {
             "limit": limit,
+            "settle_minutes": settle_minutes,
             "kinds": sorted(kinds),
             "streamed": sorted(method.value for method in STREAMED),
         },

@@ -257,6 +257,7 @@ class Flag(StrEnum):
         "W_POLARITY_CONFLICT",
         "Photometric Interpretation contradicts Presentation LUT Shape",
     )
+    W_FILM = "W_FILM", "digitised film: only a release that was made for it is valid"
     W_8BIT = "W_8BIT", "8 bits stored"
     W_LOSSY = "W_LOSSY", "lossy compression"
     W_BURNED_IN = "W_BURNED_IN", "Burned In Annotation is YES"

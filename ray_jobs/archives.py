@@ -22,6 +22,7 @@ from db.session import in_transaction
 from mammo.codes import Reason
 from mammo.facts import Identity
 from mammo.pseudonym import Pseudonyms
+from mammo.verdict import Policy
 from ray_jobs.archive.walk import MemberRead
 from ray_jobs.faults import InferenceLost, StoreLost
 from ray_jobs.indexing import bad_member, instance_of
@@ -73,7 +74,10 @@ def look_again(job: Job, run: Running) -> None:
 
     def unseen() -> list[Unseen]:
         return in_transaction(
-            job.engine, lambda session: kept.unseen(session, run.id, kinds, job.limit)
+            job.engine,
+            lambda session: kept.unseen(
+                session, run.id, kinds, job.limit, settle_minutes=job.settle_minutes
+            ),
         )
 
     targets = [_target(archive, archive.ordinals) for archive in unseen()]
@@ -121,7 +125,7 @@ def _pass(job: Job, run: Running, targets: Archives, take: Take) -> Iterator[Arc
 
     def submit(target: ArchiveToRead) -> Any:
         ordinals[target.object_id] = 0
-        return task.remote(target, job.store, job.policy, job.triton, manifest)
+        return task.remote(target, job.store, _policy(run, target), job.triton, manifest)
 
     for one in streamed(targets, submit, run.slots, run.patience_s, run.alive):
         target, piece = one.item, one.value
@@ -140,11 +144,17 @@ def _pass(job: Job, run: Running, targets: Archives, take: Take) -> Iterator[Arc
             yield target
 
 
+def _policy(run: Running, target: ArchiveToRead) -> Policy:
+    """That of the site which the archive belongs to; members have no site of their own."""
+    return run.sites.of(target.bucket, target.item.key).policy
+
+
 def _index(job: Job, run: Running, target: ArchiveToRead, piece: Piece, first: int) -> None:
     """Write down what members are, and what was seen of them."""
     if not piece.members and not piece.last:
         return
-    instances = tuple(_entry(member, job.pseudonyms) for member in piece.members)
+    version = _policy(run, target).rule_version
+    instances = tuple(_entry(member, job.pseudonyms, version) for member in piece.members)
     outcome = ObjectOutcome(target.object_id, piece.reason, instances, first, piece.last)
     looks = _looks(piece)
 
@@ -176,11 +186,11 @@ def _looks(piece: Piece) -> list[Look]:
     ]
 
 
-def _entry(member: MemberRead, pseudonyms: Pseudonyms) -> IndexedInstance:
+def _entry(member: MemberRead, pseudonyms: Pseudonyms, rule_version: str) -> IndexedInstance:
     """A member as the index has it: an instance; or, without UID, what is wrong with it."""
     if member.header is None or member.facts is None:
-        entry = bad_member(member.judgement)
+        entry = bad_member(member.judgement, rule_version)
     else:
         who = member.header.identity or Identity()
-        entry = instance_of(member.facts, who, member.judgement, pseudonyms)
+        entry = instance_of(member.facts, who, member.judgement, pseudonyms, rule_version)
     return replace(entry, member=member.name, place=member.place)

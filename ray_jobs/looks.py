@@ -47,15 +47,12 @@ class Eyes:
     def want(self, member: MemberRead) -> bool:
         """Whether an image is one that a study's task would look at."""
         facts = member.facts
-        return (
-            not self._shut
-            and (self._wanted is None or member.ordinal in self._wanted)
-            and member.judgement.verdict is Verdict.ACCEPTED
-            and facts is not None
-            and facts.source_kind in self._manifest.valid_for
-            and facts.laterality is not None
-            and facts.view is not None
-        )
+        if self._shut or facts is None or facts.laterality is None or facts.view is None:
+            return False
+        if self._wanted is not None:  # the index has judged it, by the rules of its time
+            return member.ordinal in self._wanted
+        accepted = member.judgement.verdict is Verdict.ACCEPTED
+        return accepted and facts.source_kind in self._manifest.valid_for
 
     def look(self, opened: Opened) -> Answer:
         """Read, decode and prepare an image that is wanted, and send it to be inferred.

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db import runs
+from db import runs, sites
 from db.lock import run_lock
 from db.session import in_transaction
 from db.summary import Summary, summary
@@ -22,14 +22,15 @@ log = structlog.get_logger()
 def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
     """One run over `job.prefix`; returns it and its summary, computed by the database.
 
-    Raises `db.lock.RunLocked` when another run holds the prefix and release, `ServiceLost`
-    when S3 or Triton is gone, `OperationalError` when Postgres is. Whatever it raises, what
+    Raises `db.lock.RunLocked` when another run holds the prefix and release, `SiteError` when a
+    site's row says what nobody can act on, `ServiceLost` when S3 or Triton is gone, `OperationalError` when Postgres is. Whatever it raises, what
     is done stands, the run is marked `interrupted`, and the next one goes on.
     """
     release = job.release
     with run_lock(job.engine, job.prefix, release.digest) as lock, ExitStack() as resources:
+        known = in_transaction(job.engine, sites.load)
         run = in_transaction(job.engine, lambda session: _begin(session, job))
-        running = Running(job, run.id, lock, progress, resources)
+        running = Running(job, run.id, lock, progress, resources, known)
         log.info("run_started", run=run.id, release=release.digest)
         try:
             read_archives(job, running, index_prefix(job, running))

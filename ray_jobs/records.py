@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from mammo.codes import Flag, NotScored, Reason
 from mammo.findings import Finding
@@ -16,6 +17,7 @@ class Listed:
     key: str
     etag: str
     size: int  # bytes
+    modified: datetime | None = None  # by the archive's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class StudyPlan:
 
     study_uid: str
     instances: tuple[PlannedInstance, ...]
+    copies: tuple[PlannedInstance, ...] = ()  # of some of these: read, to compare their bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,30 @@ class StudyOutcome:
     not_scored: NotScored | None
     lost: str | None = None  # a service that could not be reached: a sentence for the operator
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    copies: tuple[InstanceOutcome, ...] = ()  # as far as they could be read
 
     @classmethod
     def looked_at(
-        cls, instances: Iterable[InstanceOutcome], seconds: dict[str, float] | None = None
+        cls,
+        instances: tuple[InstanceOutcome, ...],
+        copies: tuple[InstanceOutcome, ...] = (),
+        seconds: dict[str, float] | None = None,
     ) -> "StudyOutcome":
-        """A study all of whose images were looked at: it has a score if one of them has."""
-        done = tuple(instances)
-        scored = any(item.probability is not None for item in done)
-        return cls(done, None if scored else NotScored.ALL_QUARANTINED, None, seconds or {})
+        """A study all of whose images were looked at: it has a score if one of them has.
+
+        It has none if other bytes came under the UID of one of them.
+        """
+        scored = any(item.probability is not None for item in instances)
+        why = None if scored else NotScored.ALL_QUARANTINED
+        if _conflict(instances, copies):
+            why = NotScored.CONFLICTING_INSTANCES
+        return cls(instances, why, None, seconds or {}, copies)
+
+
+def _conflict(instances: Iterable[InstanceOutcome], copies: Iterable[InstanceOutcome]) -> bool:
+    digests = {item.planned.sop_instance_uid: item.sha256 for item in instances if item.sha256}
+    return any(
+        copy.sha256 is not None
+        and digests.get(copy.planned.sop_instance_uid, copy.sha256) != copy.sha256
+        for copy in copies
+    )

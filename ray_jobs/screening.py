@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from time import monotonic, perf_counter, sleep
 from typing import Any, NamedTuple
 
@@ -31,6 +32,7 @@ SERVICE_PATIENCE_S = 30.0  # how long a service may be away before the run gives
 class _Waiting(NamedTuple):
     study: PlannedStudy
     arranged: Arranged
+    attempt: int  # which one it is, from 1
 
 
 def screen_pending(job: Job, run: Running) -> None:
@@ -54,17 +56,25 @@ def screen_pending(job: Job, run: Running) -> None:
 
 
 def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
-    """The studies to screen, in order, a page in memory at a time."""
-    after, left = 0, job.limit
+    """The studies to screen, in order, a page in memory at a time.
+
+    Those that may still be arriving come last; the end of the run waits for none of them.
+    """
+    return islice(
+        chain(_page_by_page(job, run, arriving=False), _page_by_page(job, run, arriving=True)),
+        job.limit,
+    )
+
+
+def _page_by_page(job: Job, run: Running, *, arriving: bool) -> Iterator[PlannedStudy]:
+    after = 0
     while page := in_transaction(
         job.engine,
-        lambda s, after=after: plan.pending(s, run.id, PAGE, after),  # type: ignore[misc]
+        lambda s, after=after: plan.pending(  # type: ignore[misc]
+            s, run.id, PAGE, after, arriving=arriving, settle_minutes=job.settle_minutes
+        ),
     ):
-        for study in page:
-            if left == 0:
-                return
-            left = None if left is None else left - 1
-            yield study
+        yield from page
         after = page[-1].id
 
 
@@ -77,30 +87,31 @@ def _pass(
     manifest = job.release.manifest
     task = screen_study.options(memory=job.study_memory_mb << 20)
 
-    tried: dict[int, int] = {}  # attempts of the studies in flight
-
     def submit(waiting: _Waiting) -> Any:
-        # Counted before it is handed out: a study that kills us too is tried a bounded
-        # number of times (guarantee 2).
-        study = waiting.study
-        tried[study.id] = in_transaction(job.engine, lambda s: plan.count_attempt(s, run.id, study))
         return task.remote(waiting.arranged.plan, job.store, job.triton, manifest)
 
     def able() -> Iterator[_Waiting]:
         for study in studies:
             arranged = arrange(study, manifest)
-            if arranged.plan.instances and all(i.seen for i in arranged.plan.instances):
-                _record(job, run, result_of(study, seen(arranged.plan), arranged, manifest))
-            elif arranged.plan.instances:
-                yield _Waiting(study, arranged)
-            else:
+            known = seen(arranged.plan)
+            if not arranged.plan.instances:
                 why = NotScored.NOT_VALID_FOR_RELEASE
                 _record(job, run, not_scored(study, why, manifest, arranged.settled))
+            elif known:
+                _record(job, run, result_of(study, known, arranged, manifest))
+            else:
+                # Counted before it is handed out: a study that kills us too is tried a bounded
+                # number of times (guarantee 2).
+                attempt = in_transaction(
+                    job.engine,
+                    lambda s, study=study: plan.count_attempt(s, run.id, study),  # type: ignore[misc]
+                )
+                yield _Waiting(study, arranged, attempt)
 
     for ended in finished(able(), submit, run.window, run.patience_s, run.alive):
         outcome = _outcome(ended)
-        study, arranged = ended.item
-        left = MAX_ATTEMPTS - tried.pop(study.id)
+        study, arranged, attempt = ended.item
+        left = MAX_ATTEMPTS - attempt
         for stage, seconds in outcome.seconds.items():
             run.spent(stage, seconds)
         if outcome.lost:

@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
+from mammo.codes import RETRIED_OBJECT_REASONS, NotScored, Reason
 from mammo.decode import PixelError, decode
 from mammo.findings import RawView, of_view
 from mammo.prepare import Prepared, prepare
@@ -58,20 +58,23 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
     Nothing about the study's data or the services escapes as an exception.
     """
     stages = Stages()
+    fetch = _Fetch(read, stages)
     done: list[InstanceOutcome] = []
+    copies: list[InstanceOutcome] = []
     waiting: list[tuple[PlannedInstance, Waiting]] = []
     try:
+        for copy in plan.copies:
+            if copy.seen is not None:
+                copies.append(InstanceOutcome.of(copy, copy.seen))
+            elif isinstance(copied := fetch(copy), bytes):
+                copies.append(InstanceOutcome(copy, sha256=_sha256(copied)))
         for planned in plan.instances:
             if planned.seen is not None:
                 done.append(InstanceOutcome.of(planned, planned.seen))
                 continue
-            try:
-                with stages("fetch"):
-                    data = read(planned)
-            except ObjectUnreadable as error:
-                if error.reason in RETRIED_OBJECT_REASONS:
-                    raise
-                done.append(InstanceOutcome(planned, error.reason))
+            data = fetch(planned)
+            if isinstance(data, Reason):
+                done.append(InstanceOutcome(planned, data))
                 continue
             began = begin(data, planned.laterality, infer, manifest, stages)
             if isinstance(began, Seen):
@@ -91,15 +94,39 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
             InstanceOutcome.of(planned, scored(item, raw, planned.view, manifest))
             for planned, item, raw in answers
         ]
-        return StudyOutcome.looked_at(done, account(stages))
+        return StudyOutcome.looked_at(tuple(done), tuple(copies), account(stages))
     return StudyOutcome((), why, lost, account(stages))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetch:
+    """The bytes of an instance's file, or for good why there are none.
+
+    Raises `ObjectUnreadable` where another try may help, `StoreLost`.
+    """
+
+    read: Read
+    stages: Stages
+
+    def __call__(self, planned: PlannedInstance) -> bytes | Reason:
+        try:
+            with self.stages("fetch"):
+                return self.read(planned)
+        except ObjectUnreadable as error:
+            if error.reason in RETRIED_OBJECT_REASONS:
+                raise
+            return error.reason
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def begin(
     data: bytes, laterality: Laterality, infer: Infer, manifest: Manifest, stages: Stages
 ) -> Waiting | Seen:
     """Decode and prepare one image and send it to be inferred; or what is wrong with it."""
-    digest = hashlib.sha256(data).hexdigest()
+    digest = _sha256(data)
     try:
         prepared = _prepared(laterality, data, stages, manifest)
     except PixelError as error:

@@ -32,6 +32,7 @@ class ObjectRead:
     object_id: int
     header: Header | None
     judgement: Judgement
+    bytes_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRea
             kind = sniff.archive(data)
             if judged.reason is Reason.ARCHIVE_UNSUPPORTED and kind in FORMATS:
                 return ArchiveToRead(target.object_id, target.bucket, target.item, kind)
-            return ObjectRead(target.object_id, header, judged)
+            return ObjectRead(target.object_id, header, judged, len(data))
     except ObjectUnreadable as error:
         return unread(target, error.reason)
 

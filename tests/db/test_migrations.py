@@ -51,7 +51,8 @@ def test_a_migrated_database_passes_the_check(url: str) -> None:
 
 def test_an_empty_database_misses_every_revision(empty_url: str) -> None:
     assert [problem.split(":")[0] for problem in migrate.check(empty_url)] == [
-        "revision 0001 is not applied"
+        "revision 0001 is not applied",
+        "revision 0003 is not applied",
     ]
 
 

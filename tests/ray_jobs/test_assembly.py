@@ -1,5 +1,6 @@
 """From a task's outcome to a result: the worst view counts, and nothing is left unsaid."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -116,6 +117,28 @@ def test_missing_views_are_said() -> None:
     result = result_of(three, outcome(three, 0.1, 0.1, 0.1), ALONE, MANIFEST)
     assert result.missing_views == ("RMLO",)
     assert result.warnings == ("MISSING_VIEWS",)
+
+
+def test_a_view_twice_or_another_one_is_said_and_the_worst_counts() -> None:
+    again = study(*WHOLE.instances, planned(9, Laterality.LEFT, Projection.CC))
+    result = result_of(again, outcome(again, 0.1, 0.1, 0.1, 0.1, 0.9), ALONE, MANIFEST)
+    assert (result.probability, result.warnings) == (0.9, ("EXTRA_VIEWS",))
+    other = study(*WHOLE.instances, planned(9, Laterality.LEFT, Projection.ML))
+    result = result_of(other, outcome(other, 0.1, 0.1, 0.1, 0.1, 0.1), ALONE, MANIFEST)
+    assert result.warnings == ("EXTRA_VIEWS",)
+
+
+def test_a_copy_is_read_beside_the_image_that_it_may_be_one_of() -> None:
+    copy = replace(WHOLE.instances[0], id=9, key="copy.dcm", etag="f")
+    lonely = replace(copy, id=10, sop_instance_uid="1.2.3.99")
+    whole = replace(WHOLE, copies=(copy, lonely))
+    arranged = arrange(whole, MANIFEST)
+    assert [(c.instance_id, c.item.key) for c in arranged.plan.copies] == [(9, "copy.dcm")]
+    read = InstanceOutcome(arranged.plan.copies[0], sha256="1" * 64)
+    said = replace(outcome(whole, 0.1, 0.1, 0.1, 0.1), copies=(read,))
+    verdict = result_of(whole, said, arranged, MANIFEST).verdicts[-1]
+    assert (verdict.instance_id, verdict.reason) == (9, Reason.DUPLICATE_INSTANCE)
+    assert verdict.sha256 == "1" * 64
 
 
 def test_one_breast_alone_is_scored_and_said() -> None:
