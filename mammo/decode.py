@@ -153,7 +153,8 @@ def _first_that_can(
 
 
 def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray[Any]:
-    # pillow guesses formats and scales 12 bit up to 16, so it is never asked
+    # Only its own decoders, in Python: what else is installed here must not decide what is read,
+    # and pillow guesses formats and scales 12 bit up to 16.
     options: dict[str, Any] = {
         "transfer_syntax_uid": file.syntax,
         "rows": form.rows,
@@ -170,9 +171,8 @@ def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray
         warnings.simplefilter("ignore")
         try:
             decoder = get_decoder(file.syntax or "")
-            plugins = [name for name in decoder.available_plugins if name != "pillow"]
             pixels, _ = decoder.as_array(
-                encapsulate([bytes(frame)]), decoding_plugin=plugins[0], raw=True, **options
+                encapsulate([bytes(frame)]), decoding_plugin="pydicom", raw=True, **options
             )
         except Exception:  # noqa: BLE001 -- as for ours
             raise PixelError(Reason.DECODE_FAILED, "no codec accepts the pixel data") from None
