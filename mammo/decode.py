@@ -53,7 +53,7 @@ NATIVE = {
 def decode(data: bytes | memoryview) -> Decoded:
     """Decode a whole DICOM file that holds one grayscale frame.
 
-    `bytes` are read in place; a memoryview is copied once. No pixels are allocated before the
+    The bytes are read in place, and native pixels may lie in them still. No pixels are allocated before the
     declared size was found below MAX_PIXELS and equal in header and codestream.
 
     Raises PixelError, and nothing else, for bytes that are not such a file.
@@ -145,6 +145,8 @@ def _first_that_can(
     """Pixels from our codec, or from a decoder that pydicom knows when ours refuses."""
     try:
         raw = codec(frame)
+    except MemoryError:
+        raise  # says nothing against the file
     except Exception:  # noqa: BLE001 -- each codec has its own errors, and their texts stay here
         raw, name = _by_pydicom(file, form, frame), "pydicom"
     if raw.shape != (form.rows, form.columns) or raw.dtype.kind not in "ui":

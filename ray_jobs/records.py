@@ -48,6 +48,7 @@ class InstanceOutcome:
     sha256: str | None = None  # of the file as read
     findings: tuple[Finding, ...] = ()
     probability: float | None = None  # None: not scored
+    died: str | None = None  # how decoding ended: a sentence for the operator
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from db.plan import MAX_ATTEMPTS, PlannedStudy
 from db.results import StudyResult
 from db.session import in_transaction
 from mammo.codes import NotScored
+from ray_jobs import breadcrumbs
 from ray_jobs.archive import store
 from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
 from ray_jobs.faults import InferenceLost, ServiceLost
@@ -84,7 +85,9 @@ def _pass(
         # number of times (guarantee 2).
         study = waiting.study
         tried[study.id] = in_transaction(job.engine, lambda s: plan.count_attempt(s, run.id, study))
-        return task.remote(waiting.arranged.plan, job.store, job.triton, manifest)
+        return task.remote(
+            waiting.arranged.plan, job.store, job.triton, manifest, job.study_memory_mb
+        )
 
     def able() -> Iterator[_Waiting]:
         for study in studies:
@@ -98,6 +101,8 @@ def _pass(
     for ended in finished(able(), submit, run.window, run.patience_s, run.alive):
         outcome = _outcome(ended)
         study, arranged = ended.item
+        for how in [item.died for item in outcome.instances if item.died]:
+            log.warning("decoding_failed", study=study.pseudonym, how=how)
         left = MAX_ATTEMPTS - tried.pop(study.id)
         for stage, seconds in outcome.seconds.items():
             run.spent(stage, seconds)
@@ -116,11 +121,28 @@ def _pass(
 
 def _outcome(ended: Ended[_Waiting]) -> StudyOutcome:
     if ended.overdue:
+        crumb = breadcrumbs.found(ended.item.study.study_uid)
+        log.warning(
+            "study_timed_out",
+            study=ended.item.study.pseudonym,
+            stage=crumb.stage if crumb else "start",
+            peak_mb=crumb.peak_mb if crumb else None,
+            hint="if its images are sound, raise NIGHTREAD_STUDY_TIMEOUT_S",
+        )
         return StudyOutcome((), NotScored.TIMED_OUT)
     if isinstance(ended.value, RayTaskError):
         # Nothing about a study's data or the services gets here: this is a fault of ours.
         log.error("study_task_failed", study=ended.item.study.pseudonym, at=_place(ended.value))
+        return StudyOutcome((), NotScored.WORKER_DIED)
     if isinstance(ended.value, RayError):
+        crumb = breadcrumbs.found(ended.item.study.study_uid)
+        log.error(
+            "worker_died",
+            study=ended.item.study.pseudonym,
+            stage=crumb.stage if crumb else "start",
+            peak_mb=crumb.peak_mb if crumb else None,
+            hint="if memory was short, raise NIGHTREAD_STUDY_MEMORY_MB",
+        )
         return StudyOutcome((), NotScored.WORKER_DIED)
     outcome: StudyOutcome = ended.value
     return outcome

@@ -138,7 +138,8 @@ def _by_pydicom(data: bytes) -> Stored:
             dataset.file_meta.TransferSyntaxUID = native if little else part10.BIG_ENDIAN
         if dataset.file_meta.TransferSyntaxUID == codecs.RLE:
             dataset.pixel_array_options(decoding_plugin="pydicom")
-        return dataset.pixel_array
+        pixels: NDArray[Any] = dataset.pixel_array
+        return pixels
 
     return _or_refuse(work).astype(np.int32)
 

@@ -2,42 +2,30 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from time import perf_counter
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammo.codes import RETRIED_OBJECT_REASONS, NotScored
-from mammo.decode import PixelError, decode
+from mammo.codes import RETRIED_OBJECT_REASONS, NotScored, Reason
 from mammo.findings import RawView, of_view
-from mammo.prepare import Prepared, prepare
+from mammo.pixel_error import PixelError
+from mammo.prepare import Preparation, Prepared
+from mammo.views import Laterality
 from ray_jobs.faults import InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
 from ray_jobs.records import InstanceOutcome, PlannedInstance, StudyOutcome, StudyPlan
+from ray_jobs.stages import Stages
 from triton_repo.release import Manifest
 
 Read = Callable[[PlannedInstance], bytes]
+Prepare = Callable[[bytes, Laterality | None, Preparation, Stages], Prepared]
 Infer = Callable[[NDArray[np.uint8]], "Future[RawView]"]
 
 
-class Stages:
-    """Wall seconds spent in each stage of one task."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        began = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += perf_counter() - began
-
-
+# Not the file's own fault, or not for sure: the operator is told.
+DIED = frozenset({Reason.DECODE_CRASHED, Reason.DECODE_TIMEOUT, Reason.TOO_LARGE})
 # The stages of preparing are one in the run's account.
 _PREPARE = frozenset({"voi", "breast", "resample"})
 
@@ -50,12 +38,20 @@ class _Waiting:
     answer: "Future[RawView]"
 
 
-def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> StudyOutcome:
+def screen(
+    plan: StudyPlan,
+    read: Read,
+    prepare: Prepare,
+    infer: Infer,
+    manifest: Manifest,
+    entered: Callable[[str], None] = lambda _: None,
+) -> StudyOutcome:
     """Read, prepare and score one study; one view is inferred while the next is decoded.
 
-    Nothing about the study's data or the services escapes as an exception.
+    `entered` is told each stage. Nothing about the study's data or the services escapes as an
+    exception.
     """
-    stages = Stages()
+    stages = Stages(entered)
     done: list[InstanceOutcome] = []
     waiting: list[_Waiting] = []
     lost: str | None = None
@@ -71,9 +67,11 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
                 continue
             digest = hashlib.sha256(data).hexdigest()
             try:
-                prepared = _prepared(planned, data, stages, manifest)
+                entered("decode")
+                prepared = prepare(data, planned.laterality, manifest.preparation, stages)
             except PixelError as error:
-                done.append(InstanceOutcome(planned, error.reason, sha256=digest))
+                died = error.detail if error.reason in DIED else None
+                done.append(InstanceOutcome(planned, error.reason, sha256=digest, died=died))
                 continue
             waiting.append(_Waiting(planned, prepared, digest, infer(prepared.tensor)))
         with stages("infer"):
@@ -91,15 +89,6 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
         scored = any(item.probability is not None for item in done)
         why = None if scored else NotScored.ALL_QUARANTINED
     return StudyOutcome(tuple(done), why, lost, _account(stages))
-
-
-def _prepared(
-    planned: PlannedInstance, data: bytes, stages: Stages, manifest: Manifest
-) -> Prepared:
-    with stages("decode"):
-        decoded = decode(data)
-    prepared = prepare(decoded, planned.laterality, manifest.preparation, stages)
-    return replace(prepared, flags=decoded.flags + prepared.flags)
 
 
 def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome:

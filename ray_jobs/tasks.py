@@ -7,8 +7,10 @@ import cv2
 import ray
 
 from mammo.verdict import Policy
+from ray_jobs import breadcrumbs
 from ray_jobs.archive.headers import HeadersRead, ObjectToRead, read_batch
 from ray_jobs.archive.store import StoreConfig, read
+from ray_jobs.contained import Decoder
 from ray_jobs.inference import client as inference
 from ray_jobs.records import StudyOutcome, StudyPlan
 from ray_jobs.study import screen
@@ -22,6 +24,12 @@ def _settle() -> None:
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values
 
 
+@functools.cache
+def _decoder(memory_mb: int) -> Decoder:
+    """The one child of a worker."""
+    return Decoder(memory_mb)
+
+
 def _read_headers(
     batch: tuple[ObjectToRead, ...], store: StoreConfig, policy: Policy
 ) -> HeadersRead:
@@ -29,11 +37,25 @@ def _read_headers(
 
 
 def _screen_study(
-    plan: StudyPlan, store: StoreConfig, triton: inference.TritonConfig, manifest: Manifest
+    plan: StudyPlan,
+    store: StoreConfig,
+    triton: inference.TritonConfig,
+    manifest: Manifest,
+    memory_mb: int,
 ) -> StudyOutcome:
     _settle()
     client = inference.client(triton, manifest.sizes)
-    return screen(plan, lambda i: read(store, i.bucket, i.item), client.submit, manifest)
+    decoder = _decoder(memory_mb)
+    outcome = screen(
+        plan,
+        lambda i: read(store, i.bucket, i.item),
+        decoder.prepare,
+        client.submit,
+        manifest,
+        lambda stage: breadcrumbs.leave(plan.study_uid, stage, decoder.peak_mb),
+    )
+    breadcrumbs.sweep(plan.study_uid)
+    return outcome
 
 
 # Ray retries nothing: attempts are counted in Postgres before a study is handed out, so that
