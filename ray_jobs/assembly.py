@@ -53,6 +53,7 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
                     facts.view,
                     judgement.reason,
                     judgement.flags,
+                    instance.transfer_syntax,
                 )
             )
     return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled), not_valid)
@@ -73,6 +74,17 @@ def _settled(instance: plan.PlannedInstance, judgement: Judgement) -> PixelVerdi
         judgement.detail,
         tuple(map(str, judgement.flags)),
     )
+
+
+def stopped(
+    study: PlannedStudy,
+    arranged: Arranged,
+    instances: Iterable[PlannedInstance],
+    manifest: Manifest,
+) -> StudyResult:
+    """A study that waits, because no decoder of some of its `instances` can be trusted now."""
+    verdicts = [_verdict(InstanceOutcome(one, Reason.SYNTAX_STOPPED)) for one in instances]
+    return not_scored(study, NotScored.SYNTAX_STOPPED, manifest, (*arranged.settled, *verdicts))
 
 
 def result_of(

@@ -12,7 +12,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from multiprocessing.connection import Connection
 
 from mammo.codes import Reason
@@ -116,7 +115,7 @@ class Decoder:
                     *(sys.executable, "-c", "from ray_jobs.decoding_child import main; main()"),
                     *map(str, (its.fileno(), self._region, self._memory_mb, self._cpu_seconds)),
                 ],
-                env=_environment(os.environ),
+                env=bounded_environment(),
                 pass_fds=(its.fileno(), self._region),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -153,7 +152,7 @@ class _Died(Exception):  # noqa: N818 -- a state of affairs
         )
 
 
-def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+def bounded_environment() -> dict[str, str]:
     """The worker's, without S3 credentials, and with the way to our own modules."""
-    kept = {name: value for name, value in environ.items() if not name.startswith("AWS_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

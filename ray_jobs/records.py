@@ -28,6 +28,7 @@ class PlannedInstance:
     view: str  # projection, such as CC or MLO
     reason: Reason  # of its acceptance, by the header
     flags: tuple[Flag, ...]  # of the header
+    transfer_syntax: str | None = None  # UID
 
 
 @dataclass(frozen=True, slots=True)

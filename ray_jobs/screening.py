@@ -15,11 +15,12 @@ from db.session import in_transaction
 from mammo.codes import NotScored
 from ray_jobs import breadcrumbs
 from ray_jobs.archive import store
-from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of, stopped
 from ray_jobs.faults import InferenceLost, ServiceLost
 from ray_jobs.inference.client import TritonClient
 from ray_jobs.job import Job, Running
-from ray_jobs.records import StudyOutcome
+from ray_jobs.records import PlannedInstance, StudyOutcome
+from ray_jobs.spot_check import Spot, SpotChecks, Word
 from ray_jobs.window import Ended, finished
 
 log = structlog.get_logger()
@@ -50,8 +51,9 @@ def screen_pending(job: Job, run: Running) -> None:
     _prove_triton(job, patience_s=10.0)
     run.start_ray()
     # What failed for a reason that may pass is tried once more, when all else is done.
-    again = list(_pass(job, run, _pending(job, run), again=MOST_AGAIN))
-    list(_pass(job, run, again, again=0))
+    checks = SpotChecks(lambda instance: _decoded_twice(job, run, instance))
+    again = list(_pass(job, run, _pending(job, run), checks, again=MOST_AGAIN))
+    list(_pass(job, run, again, checks, again=0))
 
 
 def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
@@ -70,7 +72,7 @@ def _pending(job: Job, run: Running) -> Iterator[PlannedStudy]:
 
 
 def _pass(
-    job: Job, run: Running, studies: Iterable[PlannedStudy], *, again: int
+    job: Job, run: Running, studies: Iterable[PlannedStudy], checks: SpotChecks, *, again: int
 ) -> Iterator[PlannedStudy]:
     """Screen `studies`; yields up to `again` that are worth another try."""
     from ray_jobs.tasks import screen_study  # noqa: PLC0415 -- Ray only where there is work
@@ -92,7 +94,10 @@ def _pass(
     def able() -> Iterator[_Waiting]:
         for study in studies:
             arranged = arrange(study, manifest)
-            if arranged.plan.instances:
+            untrusted = checks.stopped(arranged.plan.instances)
+            if untrusted:
+                _record(job, run, stopped(study, arranged, untrusted, manifest))
+            elif arranged.plan.instances:
                 yield _Waiting(study, arranged)
             else:
                 why = NotScored.NOT_VALID_FOR_RELEASE
@@ -117,6 +122,21 @@ def _pass(
             log.info("study_not_scored", study=study.pseudonym, reason=why.value)
         _record(job, run, result_of(study, outcome, arranged, manifest))
     run.beat()
+
+
+def _decoded_twice(job: Job, run: Running, instance: PlannedInstance) -> Spot:
+    """A spot check in a worker; one that dies, or takes too long, has no word."""
+    from ray_jobs.tasks import spot_check  # noqa: PLC0415 -- Ray only where there is work
+
+    task = spot_check.options(memory=job.study_memory_mb << 20)
+    (ended,) = finished(
+        [instance],
+        lambda one: task.remote(one, job.store),
+        limit=1,
+        timeout_s=run.patience_s,
+        each_poll=run.alive,
+    )
+    return ended.value if isinstance(ended.value, Spot) else Spot(Word.UNREADABLE)
 
 
 def _outcome(ended: Ended[_Waiting]) -> StudyOutcome:

@@ -6,7 +6,9 @@ the interpreter's lock: this is for checks, in a process of its own.
 """
 
 import os
+import resource
 import struct
+import sys
 import warnings
 from collections.abc import Callable
 from io import BytesIO
@@ -22,8 +24,10 @@ from mammo import codecs, codestream, encapsulation, part10, pixel_format
 from mammo.codestream import Codestream, Family
 from mammo.decode import NATIVE, Decoded
 from mammo.decode import decode as decode_first
+from mammo.pixel_error import PixelError
 
 JPEG_LOSSLESS = frozenset({"1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
+ADDRESS_SPACE = 6 << 30  # bytes: both decoders on the largest image that is read
 LOSSY_SHARE = 2**-10  # of the range: how far two sound decoders of a lossy stream may be apart
 
 Stored = NDArray[np.int32]
@@ -90,6 +94,21 @@ def difference(data: bytes) -> tuple[int, int]:
         return 1 << form.stored, 0
     apart = int(np.abs(second - first.pixels).max())
     return apart, tolerance(file.syntax, form.stored)
+
+
+def main() -> None:
+    """Standard input is a file; prints a word of `spot_check.Word`, the difference, the bound."""
+    cv2.setNumThreads(1)
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        apart, tolerable = difference(sys.stdin.buffer.read())
+        said = f"{'differs' if apart > tolerable else 'agreed'} {apart} {tolerable}"
+    except PixelError:
+        said = "unreadable 0 0"
+    except Refused:
+        said = "refused 0 0"
+    sys.stdout.write(said)
 
 
 def decode(data: bytes, first: Decoded) -> Stored:

@@ -11,8 +11,10 @@ from ray_jobs import breadcrumbs
 from ray_jobs.archive.headers import HeadersRead, ObjectToRead, read_batch
 from ray_jobs.archive.store import StoreConfig, read
 from ray_jobs.contained import Decoder
+from ray_jobs.faults import ObjectUnreadable
 from ray_jobs.inference import client as inference
-from ray_jobs.records import StudyOutcome, StudyPlan
+from ray_jobs.records import PlannedInstance, StudyOutcome, StudyPlan
+from ray_jobs.spot_check import Spot, Word, decoded_twice
 from ray_jobs.study import screen
 from triton_repo.release import Manifest
 
@@ -48,7 +50,7 @@ def _screen_study(
     decoder = _decoder(memory_mb)
     outcome = screen(
         plan,
-        lambda i: read(store, i.bucket, i.item),
+        lambda instance: _file(instance, store),
         decoder.prepare,
         client.submit,
         manifest,
@@ -58,7 +60,20 @@ def _screen_study(
     return outcome
 
 
+def _spot_check(instance: PlannedInstance, store: StoreConfig) -> Spot:
+    """Raises `StoreLost`."""
+    try:
+        return decoded_twice(_file(instance, store))
+    except ObjectUnreadable:
+        return Spot(Word.UNREADABLE)
+
+
+def _file(instance: PlannedInstance, store: StoreConfig) -> bytes:
+    return read(store, instance.bucket, instance.item)
+
+
 # Ray retries nothing: attempts are counted in Postgres before a study is handed out, so that
 # a study that kills its worker is tried a bounded number of times.
 read_headers = ray.remote(num_cpus=1, max_retries=0)(_read_headers)
 screen_study = ray.remote(num_cpus=1, max_retries=0)(_screen_study)
+spot_check = ray.remote(num_cpus=1, max_retries=0)(_spot_check)
