@@ -203,6 +203,11 @@ class Reason(StrEnum):
     DECODE_TIMEOUT = "DECODE_TIMEOUT", Verdict.QUARANTINED, "decoding took longer than its limit"
     DECODE_CRASHED = "DECODE_CRASHED", Verdict.QUARANTINED, "the codec died on the pixel data"
     CONSTANT_IMAGE = "CONSTANT_IMAGE", Verdict.QUARANTINED, "all pixels equal after decoding"
+    IMPLAUSIBLE_PIXELS = (
+        "IMPLAUSIBLE_PIXELS",
+        Verdict.QUARANTINED,
+        "pixels that no exposure gives: one or two values throughout, or noise",
+    )
     TOO_LARGE = "TOO_LARGE", Verdict.QUARANTINED, "over the pixel or byte limit"
     ARCHIVE_ENCRYPTED = "ARCHIVE_ENCRYPTED", Verdict.QUARANTINED, "the archive is encrypted"
     ARCHIVE_CORRUPT = "ARCHIVE_CORRUPT", Verdict.QUARANTINED, "the archive cannot be read"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo import plausible
 from mammo.codes import Reason, Verdict
 from mammo.decode import PixelError, decode
 from mammo.facts import Facts
@@ -74,6 +75,7 @@ def inspect(
         return _line(source, header.facts, judgement, None)
     try:
         decoded = decode(source.read(0, source.size))
+        plausible.check(decoded.pixels)
     except ObjectUnreadable as error:
         return _line(source, header.facts, _quarantined(error.reason), None)
     except OSError:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import cv2
 
+from mammo import plausible
 from mammo.codes import Reason
 from mammo.decode import decode
 from mammo.pixel_error import PixelError
@@ -68,6 +69,7 @@ def _result(data: memoryview, request: Request, stages: Stages) -> Prepared | Pi
     try:
         with stages("decode"):
             decoded = decode(data)
+            plausible.check(decoded.pixels)
         prepared = prepare(decoded, request.laterality, request.preparation, stages)
         return replace(prepared, flags=decoded.flags + prepared.flags)
     except PixelError as error:

@@ -33,8 +33,9 @@ def decoder() -> Iterator[Decoder]:
 
 @pytest.fixture(scope="module")
 def slow() -> bytes:
-    """Noise of 16 bit in JPEG 2000: two seconds to decode."""
-    noise = np.random.default_rng(3).integers(0, 1 << 16, (3000, 2400), np.uint16)
+    """A ramp under much noise, 16 bit, in JPEG 2000: two seconds to decode."""
+    noise = np.random.default_rng(3).integers(0, 1 << 14, (3000, 2400), np.uint16)
+    noise += np.linspace(0, 48_000, 2400).astype(np.uint16)
     stream = bytes(imagecodecs.jpeg2k_encode(noise, codecformat="j2k", reversible=True, level=0))
     return make_dicom(
         stream, J2K, Rows=3000, Columns=2400, BitsStored=16, HighBit=15, WindowCenter="30000",
@@ -130,10 +131,10 @@ def test_a_child_that_stands_still_is_ended_by_the_clock(slow: bytes) -> None:
 
 
 def test_an_image_has_a_bound_on_its_memory() -> None:
-    """100 megapixels of one value but one: a few kilobytes that want 300 MB."""
+    """100 megapixels of four values: a few kilobytes that want 300 MB."""
     decoder = Decoder(memory_mb=300)  # 256 for the child
     pixels = np.zeros((10_000, 10_000), np.uint16)
-    pixels[5000:, 5000:] = 700
+    pixels[5000:, 5000:], pixels[5000:, :5000], pixels[:5000, 5000:] = 700, 900, 1000
     stream = bytes(imagecodecs.jpegls_encode(pixels))
     data = make_dicom(stream, JPEG_LS, Rows=10_000, Columns=10_000)
     assert len(data) < 1_000_000
