@@ -98,7 +98,7 @@ def _native(file: part10.Part10, form: Format) -> tuple[NDArray[Any], list[Flag]
         raise PixelError(
             Reason.PIXEL_LENGTH_MISMATCH, "the pixel data are shorter than Rows x Columns"
         )
-    if len(file.value) < size:
+    if len(file.value) < size or file.length > len(file.value) + 1:  # an odd one may lack its pad
         raise PixelError(Reason.TRUNCATED, "the file ends inside the pixel data")
     flags = [Flag.W_TRAILING_BYTES] if file.length > size + size % 2 else []
     if form.allocated == 16:
