@@ -25,7 +25,8 @@ from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import apply_voi_lut, get_decoder
 
-from benchmarks.paired import Row, paired, parser, show
+from benchmarks.paired import Row, as_a_worker, paired, parser, show
+from mammo import plausible
 from mammo.decode import decode
 from mammo.prepare import Preparation, prepare
 
@@ -146,7 +147,9 @@ def real(*, quick: bool) -> list[Case]:
 
 def ours(data: bytes) -> NDArray[np.uint8]:
     """Bytes to tensor."""
-    return prepare(decode(data), None, PARAMS).tensor
+    decoded = decode(data)
+    plausible.check(decoded.pixels)
+    return prepare(decoded, None, PARAMS).tensor
 
 
 def naive(case: Case) -> tuple[Callable[[], Any], str]:
@@ -224,4 +227,5 @@ def measure(*, quick: bool) -> list[Row]:
 
 if __name__ == "__main__":
     given = parser(__doc__ or "").parse_args()
+    as_a_worker()
     show("Preparing pixels", measure(quick=given.quick), as_json=given.json)

@@ -34,7 +34,10 @@ def check(pixels: Stored) -> None:
 def _share_of_two(sample: Stored) -> float:
     """The share of the two values that most pixels have."""
     counts = np.bincount(np.ascontiguousarray(sample).view(np.uint16).ravel())
-    return float(np.partition(counts, -2)[-2:].sum() / sample.size) if len(counts) > 1 else 1.0
+    first = int(counts.argmax())
+    most = int(counts[first])
+    counts[first] = 0
+    return (most + int(counts.max())) / sample.size
 
 
 def _correlation(one: Stored, other: Stored) -> float:
