@@ -177,7 +177,7 @@ def _component(bright: Mask) -> Mask:
     # mirrored borders: the breast is not eaten away along the chest wall, a thin frame is
     wide = cv2.copyMakeBorder(bright.astype(np.uint8), size, size, size, size, cv2.BORDER_REFLECT)
     opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, disk)[size:-size, size:-size]
-    pieces = np.ascontiguousarray(opened)
+    pieces = np.ascontiguousarray(opened, np.uint8)
     filled, outlines = _filled(pieces)
     if not outlines:  # lines and letters only
         return np.zeros(bright.shape, np.bool_)

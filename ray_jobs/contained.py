@@ -13,12 +13,14 @@ import socket
 import subprocess
 import sys
 from multiprocessing.connection import Connection
+from pathlib import Path
 
 from mammo.codes import Reason
 from mammo.pixel_error import PixelError
 from mammo.prepare import Preparation, Prepared
 from mammo.views import Laterality
 from ray_jobs.decoding_child import Answer, Request
+from ray_jobs.faults import DecoderLost
 from ray_jobs.stages import Stages
 
 CPU_SECONDS = 60  # an image: the largest real one in JPEG 2000 takes 6, one at the bound 30
@@ -26,6 +28,7 @@ WALL_FACTOR = 10  # a machine may be busy: then this many times as long by the c
 OUTSIDE_MB = 512  # of a study's memory: the worker itself, and the file twice
 LEAST_MB = 256  # for decoding, whatever is left
 FIRST_BYTES = 32 << 20  # of the memory that both map; it grows with the files
+START_S = 120.0  # imports take 0.5 s where nothing else runs
 STARTS = 2  # of a child for one image: being killed from outside is not the image's fault
 
 
@@ -41,6 +44,7 @@ class Decoder:
         self._size = 0
         self._mapped: mmap.mmap | None = None
         self._child: subprocess.Popen[bytes] | None = None
+        self._fresh = True  # the child has answered nothing yet
         self._channel: Connection | None = None
 
     def prepare(
@@ -50,23 +54,30 @@ class Decoder:
 
         Raises PixelError, as `decode` does, and besides: DECODE_CRASHED when the child died,
         DECODE_TIMEOUT when it took longer than its time, TOO_LARGE when it wanted more memory.
+        Raises DecoderLost for what says nothing against the file.
         """
         self._put(data)
         request = Request(len(data), self._size, laterality, params)
-        for start in range(STARTS):
+        how = ""
+        for _ in range(STARTS):
             try:
                 answer = self._asked(request)
             except _Died as died:
-                if died.signal == signal.SIGKILL and not died.overdue and start + 1 < STARTS:
+                if died.signal == signal.SIGKILL and not died.overdue:
+                    how = died.how
                     continue
-                raise PixelError(died.reason, died.sentence) from None
+                raise PixelError(died.reason, f"{died.reason.line} {died.how}") from None
+            fresh, self._fresh = self._fresh, False
+            if answer.short and not fresh:  # what a heap of many images keeps is not this one's
+                self._end()
+                continue
             for stage, seconds in answer.seconds.items():
                 stages.seconds[stage] += seconds
             self.peak_mb = max(self.peak_mb, answer.peak_mb)
             if isinstance(answer.result, PixelError):
                 raise answer.result
             return answer.result
-        raise AssertionError("unreachable")
+        raise DecoderLost(f"the decoder's child was killed {STARTS} times {how}")
 
     @property
     def child(self) -> int | None:
@@ -75,14 +86,18 @@ class Decoder:
 
     def close(self) -> None:
         """End the child and give the memory back."""
+        self._end()
+        if self._mapped:
+            self._mapped.close()
+        os.close(self._region)
+        self._mapped = None
+
+    def _end(self) -> None:
         if self._child and self._channel:
             self._channel.close()
             self._child.kill()
             self._child.wait()
-        if self._mapped:
-            self._mapped.close()
-        os.close(self._region)
-        self._child = self._channel = self._mapped = None
+        self._child = self._channel = None
 
     def _put(self, data: bytes) -> None:
         if len(data) > self._size or self._mapped is None:
@@ -112,7 +127,12 @@ class Decoder:
         with its:
             self._child = subprocess.Popen(  # noqa: S603 -- this interpreter, our own module
                 [
-                    *(sys.executable, "-c", "from ray_jobs.decoding_child import main; main()"),
+                    *(
+                        sys.executable,
+                        "-P",
+                        "-c",
+                        "from ray_jobs.decoding_child import main; main()",
+                    ),
                     *map(str, (its.fileno(), self._region, self._memory_mb, self._cpu_seconds)),
                 ],
                 env=bounded_environment(),
@@ -122,6 +142,18 @@ class Decoder:
                 stderr=subprocess.DEVNULL,  # codecs print what they find in a file
             )
         self._channel = Connection(ours.detach())
+        self._fresh = True
+        if not self._ready():
+            died = self._buried(overdue=True)
+            raise DecoderLost(f"the decoder's child does not start {died.how}")
+
+    def _ready(self) -> bool:
+        """Wait for the child's first word."""
+        assert self._channel is not None
+        try:
+            return self._channel.poll(START_S) and bool(self._channel.recv())
+        except (EOFError, OSError):
+            return False
 
     def _buried(self, *, overdue: bool) -> "_Died":
         assert self._child is not None
@@ -144,10 +176,10 @@ class _Died(Exception):  # noqa: N818 -- a state of affairs
         super().__init__()
         self.signal, self.overdue = by, overdue
         late = overdue or by == signal.SIGXCPU
-        how = signal.Signals(by).name if by else f"exit code {code}"
+        name = signal.Signals(by).name if by else f"exit code {code}"
         self.reason = Reason.DECODE_TIMEOUT if late else Reason.DECODE_CRASHED
-        self.sentence = (
-            f"{self.reason.line} ({how} at stage decode, peak {peak_mb} MB); if memory was short, "
+        self.how = (
+            f"({name} at stage decode, peak {peak_mb} MB): if memory was short, "
             "raise NIGHTREAD_STUDY_MEMORY_MB"
         )
 
@@ -155,4 +187,4 @@ class _Died(Exception):  # noqa: N818 -- a state of affairs
 def bounded_environment() -> dict[str, str]:
     """The worker's, without S3 credentials, and with the way to our own modules."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return kept | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}

@@ -19,6 +19,11 @@ from mammo.prepare import Preparation, Prepared, prepare
 from mammo.views import Laterality
 from ray_jobs.stages import Stages
 
+TOO_LARGE = PixelError(
+    Reason.TOO_LARGE,
+    "decoding wants more memory than a study may use: raise NIGHTREAD_STUDY_MEMORY_MB",
+)
+
 
 class Request(NamedTuple):
     """One file to prepare."""
@@ -36,6 +41,7 @@ class Answer:
     result: Prepared | PixelError
     seconds: dict[str, float]  # by stage
     peak_mb: int  # the child's largest so far
+    short: bool  # of memory, which other images before may have taken
 
 
 def main() -> None:
@@ -50,6 +56,7 @@ def serve(channel: Connection, region: int, memory_mb: int, cpu_seconds: float) 
     bound = _address_space() + (memory_mb << 20)
     resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold a patient's image
+    channel.send("ready")
     mapped, size = memoryview(b""), 0
     while True:
         try:
@@ -62,7 +69,7 @@ def serve(channel: Connection, region: int, memory_mb: int, cpu_seconds: float) 
         _grant(cpu_seconds)
         stages = Stages()
         result = _result(mapped[: request.length], request, stages)
-        channel.send(Answer(result, dict(stages.seconds), _peak_mb()))
+        channel.send(Answer(result, dict(stages.seconds), _peak_mb(), result is TOO_LARGE))
 
 
 def _result(data: memoryview, request: Request, stages: Stages) -> Prepared | PixelError:
@@ -75,18 +82,11 @@ def _result(data: memoryview, request: Request, stages: Stages) -> Prepared | Pi
     except PixelError as error:
         return PixelError(error.reason, error.detail)  # without its traceback
     except MemoryError:
-        return _too_large()
+        return TOO_LARGE
     except cv2.error as error:
-        return _too_large() if error.code == cv2.Error.StsNoMem else _fault(error)
+        return TOO_LARGE if error.code == cv2.Error.StsNoMem else _fault(error)
     except Exception as error:  # noqa: BLE001 -- a fault of ours costs this image
         return _fault(error)
-
-
-def _too_large() -> PixelError:
-    return PixelError(
-        Reason.TOO_LARGE,
-        "decoding wants more memory than a study may use: raise NIGHTREAD_STUDY_MEMORY_MB",
-    )
 
 
 def _fault(error: Exception) -> PixelError:

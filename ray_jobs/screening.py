@@ -106,8 +106,9 @@ def _pass(
     for ended in finished(able(), submit, run.window, run.patience_s, run.alive):
         outcome = _outcome(ended)
         study, arranged = ended.item
-        for how in [item.died for item in outcome.instances if item.died]:
-            log.warning("decoding_failed", study=study.pseudonym, how=how)
+        for how in (outcome.died, *(item.died for item in outcome.instances)):
+            if how:
+                log.warning("decoding_failed", study=study.pseudonym, how=how)
         left = MAX_ATTEMPTS - tried.pop(study.id)
         for stage, seconds in outcome.seconds.items():
             run.spent(stage, seconds)

@@ -94,7 +94,7 @@ def decoded_twice(data: bytes) -> Spot:
     """Both decoders on a file, in a child process with bounds; a child that dies has no word."""
     try:
         answer = subprocess.run(  # noqa: S603 -- this interpreter, our own module
-            [sys.executable, "-c", CHILD],
+            [sys.executable, "-P", "-c", CHILD],
             input=data,
             capture_output=True,
             timeout=TIME_S,

@@ -14,7 +14,7 @@ from mammo.findings import RawView, of_view
 from mammo.pixel_error import PixelError
 from mammo.prepare import Preparation, Prepared
 from mammo.views import Laterality
-from ray_jobs.faults import InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
+from ray_jobs.faults import DecoderLost, InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
 from ray_jobs.records import InstanceOutcome, PlannedInstance, StudyOutcome, StudyPlan
 from ray_jobs.stages import Stages
 from triton_repo.release import Manifest
@@ -54,7 +54,7 @@ def screen(
     stages = Stages(entered)
     done: list[InstanceOutcome] = []
     waiting: list[_Waiting] = []
-    lost: str | None = None
+    lost = died = None
     try:
         for planned in plan.instances:
             try:
@@ -84,11 +84,13 @@ def screen(
         why = NotScored.INFER_FAILED
         lost = str(error) if isinstance(error, InferenceLost) else None
         done = []
+    except DecoderLost as error:
+        why, died, done = NotScored.WORKER_DIED, str(error), []
     else:
         done += [_scored(item, raw, manifest) for item, raw in answers]
         scored = any(item.probability is not None for item in done)
         why = None if scored else NotScored.ALL_QUARANTINED
-    return StudyOutcome(tuple(done), why, lost, _account(stages))
+    return StudyOutcome(tuple(done), why, lost, died, _account(stages))
 
 
 def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome:

@@ -17,6 +17,7 @@ from mammo.codes import Reason
 from mammo.decode import PixelError, decode
 from mammo.prepare import Preparation, Prepared, prepare
 from ray_jobs.contained import Decoder
+from ray_jobs.faults import DecoderLost
 from ray_jobs.stages import Stages
 from tests.mammo.pixels.conftest import make_dicom
 
@@ -113,6 +114,38 @@ def test_a_child_killed_from_outside_is_not_the_images_fault(decoder: Decoder, s
     thread.join()
 
 
+def test_a_child_killed_again_and_again_says_nothing_against_the_image(slow: bytes) -> None:
+    """The kernel ends the largest process when a node is short of memory."""
+    decoder = Decoder(2048)
+    prepared(decoder, small())
+    stop = threading.Event()
+
+    def kill() -> None:
+        while not stop.wait(0.3):
+            if decoder.child:
+                psutil.Process(decoder.child).kill()
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    with pytest.raises(DecoderLost, match="NIGHTREAD_STUDY_MEMORY_MB"):
+        prepared(decoder, slow)
+    stop.set()
+    thread.join()
+    assert prepared(decoder, small()).tensor.any()
+    decoder.close()
+
+
+def test_a_child_that_does_not_start_says_nothing_against_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An installation that is broken must not quarantine an archive."""
+    monkeypatch.setattr("sys.path", ["/nowhere"])
+    decoder = Decoder(2048)
+    with pytest.raises(DecoderLost, match="does not start"):
+        prepared(decoder, small())
+    decoder.close()
+
+
 def test_an_image_has_a_bound_on_its_cpu_time(slow: bytes) -> None:
     decoder = Decoder(2048, cpu_seconds=0.1)
     assert fails(decoder, slow).reason is Reason.DECODE_TIMEOUT
@@ -138,7 +171,10 @@ def test_an_image_has_a_bound_on_its_memory() -> None:
     stream = bytes(imagecodecs.jpegls_encode(pixels))
     data = make_dicom(stream, JPEG_LS, Rows=10_000, Columns=10_000)
     assert len(data) < 1_000_000
+    prepared(decoder, small())
+    before = decoder.child
     error = fails(decoder, data)
+    assert decoder.child != before  # a fresh child was asked, too
     assert error.reason is Reason.TOO_LARGE
     assert "NIGHTREAD_STUDY_MEMORY_MB" in error.detail
     assert prepared(decoder, small()).tensor.any()
