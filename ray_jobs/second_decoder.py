@@ -91,7 +91,7 @@ def difference(data: bytes) -> tuple[int, int]:
     form = pixel_format.read(first.header)
     second = decode(data, first)
     if second.shape != first.pixels.shape:
-        return 1 << form.stored, 0
+        raise Refused
     apart = int(np.abs(second - first.pixels).max())
     return apart, tolerance(file.syntax, form.stored)
 
@@ -186,8 +186,9 @@ def _by_ffmpeg(stream: Codestream, family: Family) -> NDArray[Any]:
     if not found:
         raise Refused
     samples: NDArray[Any] = np.asarray(image)
-    if samples.size == stream.rows * stream.columns:
-        samples = samples.reshape(stream.rows, stream.columns)
+    if samples.size != stream.rows * stream.columns:  # in colour, or taken for half of a frame
+        raise Refused
+    samples = samples.reshape(stream.rows, stream.columns)
     return samples >> np.uint16(16 - stream.precision) if samples.itemsize == 2 else samples
 
 

@@ -70,8 +70,8 @@ def screen(
                 entered("decode")
                 prepared = prepare(data, planned.laterality, manifest.preparation, stages)
             except PixelError as error:
-                died = error.detail if error.reason in DIED else None
-                done.append(InstanceOutcome(planned, error.reason, sha256=digest, died=died))
+                how = error.detail if error.reason in DIED else None
+                done.append(InstanceOutcome(planned, error.reason, sha256=digest, died=how))
                 continue
             waiting.append(_Waiting(planned, prepared, digest, infer(prepared.tensor)))
         with stages("infer"):
