@@ -18,6 +18,7 @@ from mammo.prepare import Preparation
 from mammo.verdict import Policy, judge
 from ray_jobs.contained import Decoder
 from ray_jobs.stages import Stages
+from tests.calls import phantom_files
 from tests.conftest import SHARED
 
 SECONDS = 20.0  # a case; the bound on CPU time is 10
@@ -70,11 +71,15 @@ def harmed(data: bytes, rng: random.Random) -> bytes:
     return bytes(out)
 
 
-def sound_files() -> list[bytes]:
-    """The matrix' own files, and small real ones."""
+def sound_files(*, large: bool) -> list[bytes]:
+    """The matrix' own files and small real ones; `large`: whole mammograms and phantoms too."""
     made = [data for way in WAYS for _, data in cases(way)]
     real = [p.read_bytes() for p in sorted((SHARED / "data" / "dicom-syntaxes").glob("*.dcm"))]
-    return made + [data for data in real if len(data) < 150_000]
+    small = made + [data for data in real if len(data) < 150_000]
+    if not large:
+        return small
+    whole = [p.read_bytes() for p in sorted((SHARED / "data" / "dicom-mg").glob("*.dcm"))]
+    return small + whole + list(phantom_files(2, seed=5).values())
 
 
 def verdict(data: bytes, decoder: Decoder) -> str:
@@ -91,10 +96,10 @@ def verdict(data: bytes, decoder: Decoder) -> str:
     return "prepared"
 
 
-def survive(seed: int, count: int) -> Counter[str]:
+def survive(seed: int, count: int, *, large: bool = False) -> Counter[str]:
     """Verdicts of `count` harmed files; the bounds hold for each."""
     rng = random.Random(seed)
-    files = sound_files()
+    files = sound_files(large=large)
     decoder = Decoder(MEMORY_MB, cpu_seconds=SECONDS / 2)
     verdicts: Counter[str] = Counter()
     try:
@@ -119,6 +124,6 @@ def test_500_harmed_files_have_a_verdict_each() -> None:
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("seed", range(100, 108))
 def test_20_000_harmed_files_have_a_verdict_each(seed: int) -> None:
-    verdicts = survive(seed, count=2500)
+    verdicts = survive(seed, count=2500, large=True)
     assert verdicts.total() == 2500
     assert verdicts["prepared"] > 250
