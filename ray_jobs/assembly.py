@@ -53,7 +53,7 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
                     facts.view,
                     judgement.reason,
                     judgement.flags,
-                    instance.transfer_syntax,
+                    transfer_syntax=instance.transfer_syntax,
                 )
             )
     return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled), not_valid)

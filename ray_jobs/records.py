@@ -59,5 +59,5 @@ class StudyOutcome:
     instances: tuple[InstanceOutcome, ...]
     not_scored: NotScored | None
     lost: str | None = None  # a service that could not be reached: a sentence for the operator
-    died: str | None = None  # the decoder's child, of nothing that the study did: a sentence
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
+    died: str | None = None  # the decoder's child, of nothing that the study did: a sentence

@@ -90,7 +90,7 @@ def screen(
         done += [_scored(item, raw, manifest) for item, raw in answers]
         scored = any(item.probability is not None for item in done)
         why = None if scored else NotScored.ALL_QUARANTINED
-    return StudyOutcome(tuple(done), why, lost, died, _account(stages))
+    return StudyOutcome(tuple(done), why, lost, _account(stages), died=died)
 
 
 def _scored(item: _Waiting, raw: RawView, manifest: Manifest) -> InstanceOutcome:

@@ -22,7 +22,15 @@ BASELINE = "1.2.840.10008.1.2.4.50"
 def instance(number: int, syntax: str = J2K) -> PlannedInstance:
     item = Listed(f"{number}.dcm", "e", 10)
     return PlannedInstance(
-        number, "archive", item, f"1.2.3.{number}", Laterality.LEFT, "CC", Reason.OK, (), syntax
+        number,
+        "archive",
+        item,
+        f"1.2.3.{number}",
+        Laterality.LEFT,
+        "CC",
+        Reason.OK,
+        (),
+        transfer_syntax=syntax,
     )
 
 
