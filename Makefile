@@ -40,7 +40,6 @@ test-all: .venv/train .venv-triton/run ## every test that this machine can run
 	$(BIN)/pytest -m "not gpu" $(T)
 lint: .venv/dev ## format, rules, types and room borders: what CI checks
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q tests/test_house_rules.py
 format: .venv/dev ## rewrite what a tool can rewrite
 	$(BIN)/ruff check --fix-only -q; $(BIN)/ruff format
 bench: .venv/dev .venv-triton/run ## measure every figure of docs/results.md again

@@ -72,13 +72,23 @@ def serve(channel: Connection, region: int, memory_mb: int, cpu_seconds: float) 
         channel.send(Answer(result, dict(stages.seconds), _peak_mb(), result is TOO_LARGE))
 
 
+def prepared(
+    data: bytes | memoryview, laterality: Laterality | None, params: Preparation, stages: Stages
+) -> Prepared:
+    """Decode and prepare a file in this process; the flags are those of both.
+
+    Raises PixelError.
+    """
+    with stages("decode"):
+        decoded = decode(data)
+        plausible.check(decoded.pixels)
+    view = prepare(decoded, laterality, params, stages)
+    return replace(view, flags=decoded.flags + view.flags)
+
+
 def _result(data: memoryview, request: Request, stages: Stages) -> Prepared | PixelError:
     try:
-        with stages("decode"):
-            decoded = decode(data)
-            plausible.check(decoded.pixels)
-        prepared = prepare(decoded, request.laterality, request.preparation, stages)
-        return replace(prepared, flags=decoded.flags + prepared.flags)
+        return prepared(data, request.laterality, request.preparation, stages)
     except PixelError as error:
         return PixelError(error.reason, error.detail)  # without its traceback
     except MemoryError:

@@ -14,6 +14,7 @@ from mammo.findings import RawView, of_view
 from mammo.pixel_error import PixelError
 from mammo.prepare import Preparation, Prepared
 from mammo.views import Laterality
+from ray_jobs.decoding_child import prepared
 from ray_jobs.faults import DecoderLost, InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
 from ray_jobs.records import InstanceOutcome, PlannedInstance, StudyOutcome, StudyPlan
 from ray_jobs.stages import Stages
@@ -41,14 +42,14 @@ class _Waiting:
 def screen(
     plan: StudyPlan,
     read: Read,
-    prepare: Prepare,
     infer: Infer,
     manifest: Manifest,
+    prepare: Prepare = prepared,
     entered: Callable[[str], None] = lambda _: None,
 ) -> StudyOutcome:
     """Read, prepare and score one study; one view is inferred while the next is decoded.
 
-    `entered` is told each stage. Nothing about the study's data or the services escapes as an
+    The job's tasks `prepare` in a child process. `entered` is told each stage. Nothing about the study's data or the services escapes as an
     exception.
     """
     stages = Stages(entered)
@@ -68,12 +69,12 @@ def screen(
             digest = hashlib.sha256(data).hexdigest()
             try:
                 entered("decode")
-                prepared = prepare(data, planned.laterality, manifest.preparation, stages)
+                view = prepare(data, planned.laterality, manifest.preparation, stages)
             except PixelError as error:
                 how = error.detail if error.reason in DIED else None
                 done.append(InstanceOutcome(planned, error.reason, sha256=digest, died=how))
                 continue
-            waiting.append(_Waiting(planned, prepared, digest, infer(prepared.tensor)))
+            waiting.append(_Waiting(planned, view, digest, infer(view.tensor)))
         with stages("infer"):
             answers = [(item, item.answer.result()) for item in waiting]
     except (StoreLost, ObjectUnreadable) as error:

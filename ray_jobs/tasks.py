@@ -51,9 +51,9 @@ def _screen_study(
     outcome = screen(
         plan,
         lambda instance: _file(instance, store),
-        decoder.prepare,
         client.submit,
         manifest,
+        decoder.prepare,
         lambda stage: breadcrumbs.leave(plan.study_uid, stage, decoder.peak_mb),
     )
     breadcrumbs.sweep(plan.study_uid)
