@@ -159,7 +159,7 @@ class Decoder:
         assert self._child is not None
         assert self._channel is not None
         if overdue:
-            self._child.kill()
+            os.kill(self._child.pid, signal.SIGKILL)  # Popen's own might take its status away
         self._channel.close()
         _, status, usage = os.wait4(self._child.pid, 0)
         self._child.returncode = code = os.waitstatus_to_exitcode(status)

@@ -49,8 +49,8 @@ def screen(
 ) -> StudyOutcome:
     """Read, prepare and score one study; one view is inferred while the next is decoded.
 
-    The job's tasks `prepare` in a child process. `entered` is told each stage. Nothing about the study's data or the services escapes as an
-    exception.
+    The job's tasks `prepare` in a child process. `entered` is told each stage. Nothing about the
+    study's data or the services escapes as an exception.
     """
     stages = Stages(entered)
     done: list[InstanceOutcome] = []
