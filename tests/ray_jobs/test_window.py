@@ -12,10 +12,12 @@ import pytest
 import ray
 from ray.exceptions import RayError
 
+from mammo.codes import Reason
 from mammo.pixel_error import PixelError
 from mammo.prepare import Preparation
 from ray_jobs import breadcrumbs, tasks
 from ray_jobs.cluster import WORKER_SETTINGS
+from ray_jobs.contained import Decoder
 from ray_jobs.sessions import sweep
 from ray_jobs.stages import Stages
 from ray_jobs.window import finished
@@ -60,6 +62,26 @@ def settings_of_both() -> tuple[list[str], list[str], int]:
 def test_every_item_comes_back_once_with_its_value() -> None:
     ended = list(finished(range(40), double.remote, limit=4, timeout_s=30))
     assert sorted((e.item, e.value) for e in ended) == [(n, 2 * n) for n in range(40)]
+
+
+@ray.remote
+def codec_that_crashes() -> str:
+    decoder = Decoder(1024)
+    with contextlib.suppress(PixelError):
+        decoder.prepare(b"", None, Preparation(), Stages())
+    assert decoder.child is not None
+    os.kill(decoder.child, signal.SIGSEGV)
+    try:
+        decoder.prepare(b"", None, Preparation(), Stages())
+    except PixelError as error:
+        return str(error)
+    return "nothing"
+
+
+def test_a_codec_that_crashes_leaves_its_worker_alive() -> None:
+    said = ray.get(codec_that_crashes.remote())
+    assert said.startswith(Reason.DECODE_CRASHED)
+    assert "SIGSEGV" in said
 
 
 @ray.remote(max_retries=0)
