@@ -72,12 +72,14 @@ class SpotChecks:
             case Word.DIFFERS:
                 settled = heard[spot.word] >= DISAGREEMENTS
                 log.error(
-                    "syntax_stopped" if settled else "decoders_disagree",
+                    "decoders_disagree",
                     syntax=syntax,
                     instance=instance.instance_id,
                     apart=spot.apart,
                     tolerable=spot.tolerable,
                 )
+                if settled:
+                    log.error("syntax_stopped", syntax=syntax)
             case Word.AGREED:
                 settled = True
                 log.info("syntax_checked", syntax=syntax, apart=spot.apart)

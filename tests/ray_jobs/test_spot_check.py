@@ -63,7 +63,7 @@ def test_disagreements_in_two_studies_stop_the_syntax_and_no_other() -> None:
     assert checks.stopped([instance(12, LS)]) == []
     assert asked == [1, 11, 2]
     said = [line["event"] for line in logs if line["log_level"] == "error"]
-    assert said == ["decoders_disagree", "syntax_stopped"]
+    assert said == ["decoders_disagree", "decoders_disagree", "syntax_stopped"]
 
 
 def test_one_odd_image_stops_its_own_study_and_not_an_archive() -> None:
