@@ -171,7 +171,8 @@ def _outcome(ended: Ended[_Waiting]) -> StudyOutcome:
 
 def _place(error: RayTaskError) -> str:
     """Where a task failed, and with what: no message, which could quote a patient's data."""
-    lines = re.findall(r'File "([^"]+)", line (\d+)', error.traceback_str)
+    # Ray hands out a class of its own making, whose text alone holds the traceback.
+    lines = re.findall(r'File "([^"]+)", line (\d+)', str(error))
     path, line = lines[-1] if lines else ("?", "?")
     return f"{type(error.cause).__name__} in {path}:{line}"
 
