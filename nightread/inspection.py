@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo import plausible
 from mammo.codes import Reason, Verdict
 from mammo.decode import PixelError, decode
 from mammo.facts import Facts
@@ -116,6 +117,7 @@ def _looked_at(
         return _line(source, member, facts, judgement, None)
     try:
         decoded = decode(whole())
+        plausible.check(decoded.pixels)
     except (ObjectUnreadable, OSError) as error:
         return _line(source, member, facts, _quarantined(_unread(error)), None)
     except (ArchiveFault, PixelError) as error:

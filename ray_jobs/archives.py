@@ -23,6 +23,7 @@ from mammo.codes import Reason
 from mammo.facts import Identity
 from mammo.pseudonym import Pseudonyms
 from mammo.verdict import Policy
+from ray_jobs import breadcrumbs
 from ray_jobs.archive.walk import MemberRead
 from ray_jobs.faults import InferenceLost, StoreLost
 from ray_jobs.indexing import bad_member, instance_of
@@ -125,7 +126,15 @@ def _pass(job: Job, run: Running, targets: Archives, take: Take) -> Iterator[Arc
 
     def submit(target: ArchiveToRead) -> Any:
         ordinals[target.object_id] = 0
-        return task.remote(target, job.store, _policy(run, target), job.triton, manifest)
+        return task.remote(
+            target,
+            job.store,
+            _policy(run, target),
+            job.triton,
+            manifest,
+            job.study_memory_mb,
+            run.id,
+        )
 
     for one in streamed(targets, submit, run.slots, run.patience_s, run.alive):
         target, piece = one.item, one.value
@@ -140,7 +149,14 @@ def _pass(job: Job, run: Running, targets: Archives, take: Take) -> Iterator[Arc
             if piece.last:
                 ended.add(target.object_id)
         elif target.object_id not in ended:
-            log.warning("archive_task_died", object=target.object_id)
+            crumb = breadcrumbs.found(target.crumb)
+            log.warning(
+                "archive_task_died",
+                object=target.object_id,
+                stage=crumb.stage if crumb else "list",
+                peak_mb=crumb.peak_mb if crumb else None,
+                hint="if memory was short, raise NIGHTREAD_STUDY_MEMORY_MB",
+            )
             yield target
 
 

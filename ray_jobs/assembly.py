@@ -71,6 +71,7 @@ def _planned(
         judgement.flags,
         instance.place,
         restored(instance.look),
+        instance.transfer_syntax,
     )
 
 
@@ -99,6 +100,17 @@ def seen(plan: StudyPlan) -> StudyOutcome | None:
     )
     whole = len(done) == len(plan.instances) and len(copies) == len(plan.copies)
     return StudyOutcome.looked_at(done, copies) if whole else None
+
+
+def stopped(
+    study: PlannedStudy,
+    arranged: Arranged,
+    instances: Iterable[PlannedInstance],
+    manifest: Manifest,
+) -> StudyResult:
+    """A study that waits, because no decoder of some of its `instances` can be trusted now."""
+    verdicts = [_verdict(InstanceOutcome(one, Reason.SYNTAX_STOPPED)) for one in instances]
+    return not_scored(study, NotScored.SYNTAX_STOPPED, manifest, (*arranged.settled, *verdicts))
 
 
 def result_of(

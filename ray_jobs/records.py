@@ -36,6 +36,11 @@ class ArchiveToRead:
         """Whether it can only be read from its beginning on."""
         return self.kind in ("gzip", "zstd")
 
+    @property
+    def crumb(self) -> str:
+        """What the stages of its task are left under, beside those of studies."""
+        return f"object {self.object_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -46,6 +51,7 @@ class Seen:
     sha256: str | None = None  # of the file as read
     findings: tuple[Finding, ...] = ()
     probability: float | None = None  # None: not scored
+    died: str | None = None  # how decoding ended: a sentence for the operator
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ class PlannedInstance:
     flags: tuple[Flag, ...]  # of the header
     place: Place | None = None  # in an archive object
     seen: Seen | None = None  # when its archive was read; its pixels need not be
+    transfer_syntax: str | None = None  # UID
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +90,19 @@ class InstanceOutcome:
     sha256: str | None = None  # of the file as read
     findings: tuple[Finding, ...] = ()
     probability: float | None = None  # None: not scored
+    died: str | None = None  # how decoding ended: a sentence for the operator
 
     @classmethod
     def of(cls, planned: PlannedInstance, seen: Seen) -> "InstanceOutcome":
-        return cls(planned, seen.reason, seen.flags, seen.sha256, seen.findings, seen.probability)
+        return cls(
+            planned,
+            seen.reason,
+            seen.flags,
+            seen.sha256,
+            seen.findings,
+            seen.probability,
+            seen.died,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ class StudyOutcome:
     lost: str | None = None  # a service that could not be reached: a sentence for the operator
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     copies: tuple[InstanceOutcome, ...] = ()  # as far as they could be read
+    died: str | None = None  # the decoder's child, of nothing that the study did: a sentence
 
     @classmethod
     def looked_at(

@@ -2,43 +2,31 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from time import perf_counter
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammo.codes import RETRIED_OBJECT_REASONS, NotScored, Reason
-from mammo.decode import PixelError, decode
 from mammo.findings import RawView, of_view
-from mammo.prepare import Prepared, prepare
+from mammo.pixel_error import PixelError
+from mammo.prepare import Preparation, Prepared
 from mammo.views import Laterality
-from ray_jobs.faults import InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
+from ray_jobs.decoding_child import prepared
+from ray_jobs.faults import DecoderLost, InferenceFailed, InferenceLost, ObjectUnreadable, StoreLost
 from ray_jobs.records import InstanceOutcome, PlannedInstance, Seen, StudyOutcome, StudyPlan
+from ray_jobs.stages import Stages
 from triton_repo.release import Manifest
 
 Read = Callable[[PlannedInstance], bytes]
+Prepare = Callable[[bytes, Laterality | None, Preparation, Stages], Prepared]
 Infer = Callable[[NDArray[np.uint8]], "Future[RawView]"]
 
 
-class Stages:
-    """Wall seconds spent in each stage of one task."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def __call__(self, name: str) -> Iterator[None]:
-        began = perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] += perf_counter() - began
-
-
+# Not the file's own fault, or not for sure: the operator is told.
+DIED = frozenset({Reason.DECODE_CRASHED, Reason.DECODE_TIMEOUT, Reason.TOO_LARGE})
 # The stages of preparing are one in the run's account.
 _PREPARE = frozenset({"voi", "breast", "resample"})
 
@@ -52,16 +40,25 @@ class Waiting:
     answer: "Future[RawView]"
 
 
-def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> StudyOutcome:
+def screen(
+    plan: StudyPlan,
+    read: Read,
+    infer: Infer,
+    manifest: Manifest,
+    prepare: Prepare = prepared,
+    entered: Callable[[str], None] = lambda _: None,
+) -> StudyOutcome:
     """Read, prepare and score one study; one view is inferred while the next is decoded.
 
-    Nothing about the study's data or the services escapes as an exception.
+    The job's tasks `prepare` in a child process. `entered` is told each stage. Nothing about the
+    study's data or the services escapes as an exception.
     """
-    stages = Stages()
+    stages = Stages(entered)
     fetch = _Fetch(read, stages)
     done: list[InstanceOutcome] = []
     copies: list[InstanceOutcome] = []
     waiting: list[tuple[PlannedInstance, Waiting]] = []
+    lost = died = None
     try:
         for copy in plan.copies:
             if copy.seen is not None:
@@ -76,7 +73,7 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
             if isinstance(data, Reason):
                 done.append(InstanceOutcome(planned, data))
                 continue
-            began = begin(data, planned.laterality, infer, manifest, stages)
+            began = begin(data, planned.laterality, prepare, infer, manifest, stages)
             if isinstance(began, Seen):
                 done.append(InstanceOutcome.of(planned, began))
             else:
@@ -89,13 +86,15 @@ def screen(plan: StudyPlan, read: Read, infer: Infer, manifest: Manifest) -> Stu
     except (InferenceLost, InferenceFailed) as error:
         why = NotScored.INFER_FAILED
         lost = str(error) if isinstance(error, InferenceLost) else None
+    except DecoderLost as error:
+        why, died = NotScored.WORKER_DIED, str(error)
     else:
         done += [
             InstanceOutcome.of(planned, scored(item, raw, planned.view, manifest))
             for planned, item, raw in answers
         ]
         return StudyOutcome.looked_at(tuple(done), tuple(copies), account(stages))
-    return StudyOutcome((), why, lost, account(stages))
+    return StudyOutcome((), why, lost, account(stages), died=died)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +122,25 @@ def _sha256(data: bytes) -> str:
 
 
 def begin(
-    data: bytes, laterality: Laterality, infer: Infer, manifest: Manifest, stages: Stages
+    data: bytes,
+    laterality: Laterality,
+    prepare: Prepare,
+    infer: Infer,
+    manifest: Manifest,
+    stages: Stages,
 ) -> Waiting | Seen:
-    """Decode and prepare one image and send it to be inferred; or what is wrong with it."""
+    """Decode and prepare one image and send it to be inferred; or what is wrong with it.
+
+    Raises DecoderLost.
+    """
     digest = _sha256(data)
+    stages.entered("decode")
     try:
-        prepared = _prepared(laterality, data, stages, manifest)
+        view = prepare(data, laterality, manifest.preparation, stages)
     except PixelError as error:
-        return Seen(error.reason, sha256=digest)
-    return Waiting(prepared, digest, infer(prepared.tensor))
-
-
-def _prepared(laterality: Laterality, data: bytes, stages: Stages, manifest: Manifest) -> Prepared:
-    with stages("decode"):
-        decoded = decode(data)
-    prepared = prepare(decoded, laterality, manifest.preparation, stages)
-    return replace(prepared, flags=decoded.flags + prepared.flags)
+        how = error.detail if error.reason in DIED else None
+        return Seen(error.reason, sha256=digest, died=how)
+    return Waiting(view, digest, infer(view.tensor))
 
 
 def scored(item: Waiting, raw: RawView, view: str, manifest: Manifest) -> Seen:

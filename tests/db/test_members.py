@@ -1,6 +1,7 @@
 """Members of archives: an object that comes in parts, where each lies, and what was seen of it."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
@@ -15,7 +16,7 @@ from db.summary import summary
 from db.worklist import page
 from mammo.codes import Reason
 from mammo.members import Method, Place
-from tests.db.archive import VIEWS, instance
+from tests.db.archive import VIEWS, instance, put
 
 PLACE = Place(Method.GZIP, 512, 1000, 1000)
 SEEN = {"probability": 0.25, "findings": []}
@@ -128,3 +129,39 @@ def test_a_member_lies_somewhere_wholly_or_not_at_all(session: Session, archive:
     written(session, archive)
     with pytest.raises(IntegrityError, match="member_place"):
         session.execute(text("UPDATE instances SET member_offset = NULL"))
+
+
+def test_a_copy_in_another_archive_is_looked_at_too_and_planned_with_what_was_seen(
+    session: Session, run: Run, archive: ObjectRef
+) -> None:
+    written(session, archive)
+    rows = [ListedObject(run.prefix.key + "sent-again.tar.gz", "e2", 8_000)]
+    (again,) = listed(session, run.id, run.prefix.bucket, rows)
+    indexed(session, [ObjectOutcome(again.id, None, (member(1, 1),))])
+    wanted = {one.object: one.ordinals for one in looks.unseen(session, run.id, KINDS)}
+    assert wanted == {archive: frozenset(range(8)), again: frozenset({0})}
+    looks.keep(session, run.id, again.id, [Look(0, "L", "CC", SEEN)])
+    (copy,) = pending(session, run.id, 10)[0].copies
+    assert (copy.key, copy.look) == (again.key, SEEN)
+
+
+def test_a_limited_run_looks_at_the_studies_that_it_screens_first(
+    session: Session, run: Run
+) -> None:
+    now = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+    for number, modified in ((1, now), (2, now - timedelta(hours=2))):
+        rows = [ListedObject(f"{run.prefix.key}{number}.tar.gz", "e1", 9_000, modified)]
+        (ref,) = listed(session, run.id, run.prefix.bucket, rows)
+        indexed(session, [ObjectOutcome(ref.id, None, (member(number, 1),))])
+    (wanted,) = looks.unseen(session, run.id, KINDS, limit=1, settle_minutes=60)
+    assert wanted.object.key.endswith("2.tar.gz")
+
+
+def test_an_archive_that_is_read_in_part_takes_no_image_from_an_object_that_was_read(
+    session: Session, run: Run, archive: ObjectRef
+) -> None:
+    put(session, run, {"plain/1": [instance(1, 1)]})
+    part = tuple(member(1, number) for number in range(1, 5))
+    indexed(session, [ObjectOutcome(archive.id, None, part, 0, last=False)])
+    (study,) = pending(session, run.id, 10)
+    assert [one.key for one in study.instances] == [run.prefix.key + "plain/1"]

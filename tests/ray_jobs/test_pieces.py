@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 from mammo import phantoms
 from mammo.codes import Reason
 from mammo.findings import RawView
+from mammo.pixel_error import PixelError
+from mammo.prepare import Prepared
 from mammo.verdict import Policy
 from nightread.stack.proofs import s3_client
 from nightread.stack.seaweedfs import ADMIN, ARCHIVE, read_credentials
 from ray_jobs.archive.store import StoreConfig, pages
-from ray_jobs.faults import InferenceLost
+from ray_jobs.faults import DecoderLost, InferenceLost
 from ray_jobs.looks import Eyes, restored, stored
 from ray_jobs.pieces import Piece, pieces
 from ray_jobs.records import ArchiveToRead, Listed
+from ray_jobs.spot_check import InPassing, Spot, SpotChecks, Word
 from tests.ray_jobs.packing import KINDS, dicom, packed
 from tests.ray_jobs.test_assembly import MANIFEST
 
@@ -94,8 +97,8 @@ def test_the_images_of_a_compressed_tar_are_looked_at_in_passing(
 def test_only_what_is_wanted_is_looked_at_and_nothing_behind_it_is_read(
     admin, config, study
 ) -> None:
-    eyes = Eyes(one_box, MANIFEST)
     wanted = frozenset({2})
+    eyes = Eyes(one_box, MANIFEST, wanted)
     body = packed("gzip", study)
     found = read(target(admin, config, "w/gzip", body, "gzip", wanted=wanted), config, eyes)
     assert [sorted(piece.seen) for piece in found if piece.seen] == [[2]]
@@ -107,6 +110,42 @@ def test_an_ensemble_that_is_gone_leaves_the_headers(admin, config, study) -> No
     found = read(target(admin, config, "g/gzip", packed("gzip", study), "gzip"), config, eyes)
     assert sum(len(piece.members) for piece in found) == len(study)
     assert all(not piece.seen for piece in found)
+
+
+def test_nothing_is_kept_of_a_syntax_on_which_two_decoders_disagree(admin, config, study) -> None:
+    """It would be taken for true when the decoder is mended."""
+    asked: list[int] = []
+
+    def differs(image: InPassing) -> Spot:
+        asked.append(image.instance_id)
+        return Spot(Word.DIFFERS, 7, 0)
+
+    eyes = Eyes(one_box, MANIFEST, checks=SpotChecks(differs))
+    found = read(target(admin, config, "d/gzip", packed("gzip", study), "gzip"), config, eyes)
+    assert sum(len(piece.members) for piece in found) == len(study)
+    assert all(not piece.seen for piece in found)
+    assert asked == [1]  # one odd study is asked about once, and stops no archive
+
+
+@pytest.mark.parametrize(
+    ("error", "reasons"),
+    [
+        (PixelError(Reason.DECODE_CRASHED, "(SIGSEGV at stage decode)"), [Reason.DECODE_CRASHED]),
+        (DecoderLost("killed from outside"), []),
+    ],
+)
+def test_a_codec_that_dies_costs_its_image_and_a_child_that_is_lost_says_nothing(
+    admin, config, study, error: Exception, reasons: list[Reason]
+) -> None:
+    def dies(*_: object) -> Prepared:
+        raise error
+
+    eyes = Eyes(one_box, MANIFEST, frozenset({2}), prepare=dies)
+    found = read(target(admin, config, "x/gzip", packed("gzip", study), "gzip"), config, eyes)
+    seen = [one for piece in found for one in piece.seen.values()]
+    assert [one.reason for one in seen] == reasons
+    assert all(one.died for one in seen)
+    assert all(restored(stored(one)) == one for one in seen)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """One study's task: which bytes it compares, and what it makes of those that it cannot have."""
 
+import hashlib
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from mammo.codes import NotScored, Reason
 from mammo.findings import RawView
 from mammo.views import Laterality
 from ray_jobs.faults import ObjectUnreadable
-from ray_jobs.records import Listed, PlannedInstance, StudyOutcome, StudyPlan
+from ray_jobs.records import Listed, PlannedInstance, Seen, StudyOutcome, StudyPlan
 from ray_jobs.study import screen
 from tests.calls import phantom_files
 from triton_repo.release import DEFAULT_DIR, default_name, load
@@ -70,3 +72,21 @@ def test_a_copy_that_cannot_be_had_this_time_has_the_study_tried_again(image: by
 def test_a_copy_that_can_never_be_read_hides_no_image(image: bytes) -> None:
     outcome = screened({"a": image, "b": Reason.TOO_LARGE})
     assert (outcome.not_scored, outcome.copies) == (None, ())
+
+
+def test_a_copy_that_was_looked_at_with_its_archive_is_not_read_again(image: bytes) -> None:
+    def outcome(digest: str) -> StudyOutcome:
+        one, copy = (
+            PlannedInstance(
+                n, BUCKET, Listed(str(n), "e", 1), "1.2", Laterality.LEFT, "CC", Reason.OK, ()
+            )
+            for n in range(2)
+        )
+        plan = StudyPlan("1", (one,), (replace(copy, seen=Seen(sha256=digest)),))
+        manifest = load(DEFAULT_DIR / default_name()).manifest
+        return screen(plan, {one: image}.__getitem__, nothing_found, manifest)
+
+    same = hashlib.sha256(image).hexdigest()
+    assert [copy.sha256 for copy in outcome(same).copies] == [same]
+    assert outcome(same).not_scored is None
+    assert outcome("0" * 64).not_scored is NotScored.CONFLICTING_INSTANCES
