@@ -39,8 +39,8 @@ from ray_jobs.archive.walk import opened
 
 BOUND_MIB = 1024  # a worker's memory, for an archive of any size
 BYTES_BOUND = 1.2  # of a compressed tar, read over its size
-QUICK, FULL = 1, 8  # studies of each kind
-FEW, MANY = 300, 3000  # small objects
+QUICK, FULL = 1, 4  # studies of each kind
+FEW, MANY = 300, 2000  # small objects
 GIB = (1, 4)  # of the large archive, quick and full
 STUDY = 4  # images
 SEED = 78
