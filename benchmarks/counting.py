@@ -41,15 +41,20 @@ def counting(endpoint: str) -> Iterator[tuple[str, Counted]]:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def serve(near: socket.socket) -> None:
+        with near, socket.create_connection((host, int(port))) as far:
+            asked = threading.Thread(
+                target=pump, args=(near, far), kwargs={"answers": False}, daemon=True
+            )
+            asked.start()
+            pump(far, near, answers=True)
+            asked.join()
+
     def accept() -> None:
         with suppress(OSError):
             while True:
                 near, _ = server.accept()
-                far = socket.create_connection((host, int(port)))
-                for source, sink, answers in ((near, far, False), (far, near, True)):
-                    threading.Thread(
-                        target=pump, args=(source, sink), kwargs={"answers": answers}, daemon=True
-                    ).start()
+                threading.Thread(target=serve, args=(near,), daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:

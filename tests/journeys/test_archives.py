@@ -26,8 +26,8 @@ def of_its_own(data: bytes, number: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def screened(nightread, put):
-    """Two studies five times: prefix and the run's document."""
-    files = phantom_files(2, seed=41)
+    """One study five times: prefix and the run's document."""
+    files = phantom_files(1, seed=41)
     objects = {f"loose/{name}": of_its_own(data, 0) for name, data in files.items()}
     for number, (kind, key) in enumerate(KINDS.items(), 1):
         members = [(f"../{name}", of_its_own(data, number)) for name, data in files.items()]
@@ -44,14 +44,14 @@ def screened(nightread, put):
 def test_all_is_accounted_for(screened) -> None:
     _, document = screened
     adds_up(document)
-    assert document["objects"] == {"listed": 14, "with_instances": 12, "without_instance": 2}
+    assert document["objects"] == {"listed": 10, "with_instances": 8, "without_instance": 2}
     assert document["reasons"] == {
-        "OK": 40,
+        "OK": 20,
         "NOT_DICOM": 4 + 1,
         "ARCHIVE_NESTED": 4,
         "ARCHIVE_CORRUPT": 1,
     }
-    assert document["studies"]["scored"] == document["studies"]["known"] == 10
+    assert document["studies"]["scored"] == document["studies"]["known"] == 5
 
 
 def test_a_study_has_the_same_result_wherever_it_lies(screened, nightread) -> None:
@@ -70,7 +70,7 @@ def test_a_study_has_the_same_result_wherever_it_lies(screened, nightread) -> No
             sorted(warnings - {"W_MEMBER_NAME"}),
         )
     ours = {study: by for study, by in results.items() if set(by) == set("01234")}
-    assert len(ours) == 2
+    assert len(ours) == 1
     for by_number in ours.values():
         assert all(result == by_number["0"] for result in by_number.values())
 
@@ -79,7 +79,7 @@ def test_an_unchanged_archive_is_not_opened_again(screened, nightread) -> None:
     prefix, _ = screened
     called = nightread("screen", prefix)
     assert called.code == 0
-    assert "Nothing to do: all 10 studies are current" in called.out
+    assert "Nothing to do: all 5 studies are current" in called.out
 
 
 def test_inspect_says_of_each_member_what_became_of_it(screened, nightread) -> None:

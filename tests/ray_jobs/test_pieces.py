@@ -1,6 +1,7 @@
 """An archive in S3, piece by piece: read once, looked at in passing, failing as objects do."""
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,13 +13,14 @@ from mammo.findings import RawView
 from mammo.pixel_error import PixelError
 from mammo.prepare import Prepared
 from mammo.verdict import Policy
+from mammo.views import Laterality
 from nightread.stack.proofs import s3_client
 from nightread.stack.seaweedfs import ADMIN, ARCHIVE, read_credentials
 from ray_jobs.archive.store import StoreConfig, pages
-from ray_jobs.faults import DecoderLost, InferenceLost
+from ray_jobs.faults import DecoderLost, InferenceLost, ObjectUnreadable
 from ray_jobs.looks import Eyes, restored, stored
-from ray_jobs.pieces import Piece, pieces
-from ray_jobs.records import ArchiveToRead, Listed
+from ray_jobs.pieces import Piece, pieces, read_instance
+from ray_jobs.records import ArchiveToRead, Listed, PlannedInstance
 from ray_jobs.spot_check import InPassing, Spot, SpotChecks, Word
 from tests.ray_jobs.packing import KINDS, dicom, packed
 from tests.ray_jobs.test_assembly import MANIFEST
@@ -80,6 +82,30 @@ def test_every_member_comes_once_and_in_order(admin, config, study, kind: str) -
     assert [m.judgement.reason for m in members[:5]] == [Reason.NOT_DICOM, *[Reason.OK] * 4]
     assert found[-1].reason is None
     assert all(not piece.seen for piece in found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_studys_task_reads_a_member_by_its_place(admin, config, study, kind: str) -> None:
+    archive = target(admin, config, f"r/{kind}", packed(kind, study), kind)
+    members = [member for piece in read(archive, config) for member in piece.members]
+    for (_, body), member in zip(study, members, strict=True):
+        planned = PlannedInstance(
+            1, ARCHIVE, archive.item, "1.2", Laterality.LEFT, "CC", Reason.OK, (), member.place
+        )
+        assert read_instance(config, planned) == body
+
+
+def test_a_member_that_is_not_what_was_indexed_has_its_own_reason(admin, config, study) -> None:
+    archive = target(admin, config, "d/zip", packed("zip", study), "zip")
+    place = read(archive, config)[1].members[1].place
+    assert place is not None
+    spoilt = replace(place, crc32=1)
+    planned = PlannedInstance(
+        1, ARCHIVE, archive.item, "1.2", Laterality.LEFT, "CC", Reason.OK, (), spoilt
+    )
+    with pytest.raises(ObjectUnreadable) as caught:
+        read_instance(config, planned)
+    assert caught.value.reason is Reason.ARCHIVE_CORRUPT
 
 
 @pytest.mark.parametrize("kind", ["gzip", "zstd"])
