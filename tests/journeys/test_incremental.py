@@ -13,6 +13,7 @@ from mammo import phantoms
 from nightread.shapes import RejudgeDocument
 from tests.calls import BUCKET, Called, adds_up, phantom_files
 from tests.proxy import watching
+from tests.ray_jobs.packing import packed
 
 pytestmark = pytest.mark.timeout(170)
 
@@ -50,11 +51,12 @@ def listed(called: Called, uid: str) -> Any:
 def test_a_late_image_and_a_changed_policy_have_their_studies_screened_again(
     nightread: Callable[..., Called], put: Any, stack: Any, owner: Engine
 ) -> None:
-    whole, other = phantoms.plan(2, 61)
-    files = phantom_files(2, seed=61)
+    whole, other, packed_up = phantoms.plan(3, 61)
+    files = phantom_files(3, seed=61)
     late = {name: data for name, data in files.items() if name == "000/RMLO.dcm"}
     first = {name: data for name, data in files.items() if name.startswith("000/")}
-    raw = {"001/raw.dcm": as_raw(files["001/LCC.dcm"])}
+    raw = {"001.zip": packed("zip", [("raw.dcm", as_raw(files["001/LCC.dcm"]))])}
+    new = {"002.tar.gz": packed("gzip", [("raw.dcm", as_raw(files["002/RCC.dcm"]))])}
     prefix = put("nights", {name: first[name] for name in first.keys() - late.keys()} | raw)
 
     one = nightread("screen", prefix, "--json")
@@ -89,15 +91,16 @@ def test_a_late_image_and_a_changed_policy_have_their_studies_screened_again(
         ("INTENT_FOR_PROCESSING", "OK_FOR_PROCESSING", 1)
     ]
 
-    put("nights", late)
+    put("nights", late | new)
     again = nightread("screen", prefix, "--json")
     assert again.code == 0, again.err
     adds_up(again.json)
-    assert again.json["studies"]["screened_now"] == 2
+    assert again.json["studies"]["screened_now"] == 3
     page = nightread("worklist", "--limit", "1000", "--json")
     assert listed(page, whole.study_uid)["missing_views"] == []
-    assert listed(page, other.study_uid)["site"] == "raw"
-    assert listed(page, other.study_uid)["score"] is not None
+    for admitted in (other, packed_up):  # judged again, and under the site's policy at once
+        assert listed(page, admitted.study_uid)["site"] == "raw"
+        assert listed(page, admitted.study_uid)["score"] is not None
     with owner.connect() as connection:
         rows = connection.execute(RESULTS, {"uid": whole.study_uid}).all()
     assert [tuple(row) for row in rows] == [(["RMLO"], False), ([], True)]
