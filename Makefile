@@ -39,7 +39,7 @@ test-train: .venv/train .venv-triton/run ## the tests that need torch, and insta
 test-all: .venv/train .venv-triton/run ## every test that this machine can run
 	$(BIN)/pytest -m "not gpu" $(T)
 lint: .venv/dev ## format, rules, types and room borders: what CI checks
-	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-logo
+	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-logo && $(BIN)/python -m tests.rules
 format: .venv/dev ## rewrite what a tool can rewrite
 	$(BIN)/ruff check --fix-only -q; $(BIN)/ruff format
 bench: .venv/dev .venv-triton/run ## measure every figure of docs/results.md again

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import benchmarks
-from benchmarks.paired import Row, parser
+from benchmarks.paired import Row, as_a_worker, parser
 
 PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 BEGIN, END = "<!-- tables: written by `make bench` -->", "<!-- end of tables -->"
@@ -58,6 +58,7 @@ if __name__ == "__main__":
     arguments = parser(__doc__ or "")
     arguments.add_argument("--write", action="store_true", help="into docs/results.md")
     given = arguments.parse_args()
+    as_a_worker()
     load = os.getloadavg()[0]
     everything = measured(quick=given.quick)
     if given.json:

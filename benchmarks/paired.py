@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
+
+from ray_jobs.cluster import WORKER_SETTINGS
 
 
 class Paired(NamedTuple):
@@ -44,6 +47,16 @@ def paired(ours: Callable[[], Any], peer: Callable[[], Any], rounds: int) -> Pai
     """Interleaved, after one round to warm up: a busy machine slows both."""
     seconds = [(cpu_seconds(ours), cpu_seconds(peer)) for _ in range(rounds + 1)][1:]
     return Paired(median(a for a, _ in seconds), median(b for _, b in seconds))
+
+
+def as_a_worker() -> None:
+    """Start this program again under the settings of the job's workers, unless it has them.
+
+    glibc reads its own when a process starts.
+    """
+    if any(os.environ.get(name) != value for name, value in WORKER_SETTINGS.items()):
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, os.environ | WORKER_SETTINGS)  # noqa: S606 -- itself
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ their keys, so that two runs wait for each other rather than deadlock.
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import delete, select, text
@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from db.schema import Instance, Patient, StoredObject, Study
 from db.scope import scope
-from db.studies import refresh
+from db.sites import SITE_OF_OBJECT
+from db.studies import provisional, refresh
 from db.text import storable, storable_json, storable_or_none
 from mammo.codes import RETRIED_OBJECT_REASONS, Flag, Reason, Verdict
 from mammo.facts import Identity
+from mammo.members import Place
 
 
 class ListedObject(NamedTuple):
@@ -27,6 +29,7 @@ class ListedObject(NamedTuple):
     key: str
     etag: str
     size: int  # bytes
+    modified: datetime | None = None  # by the archive's clock
 
 
 class ObjectRef(NamedTuple):
@@ -65,44 +68,64 @@ class IndexedInstance:
     flags: tuple[Flag, ...]
     facts: dict[str, Any]  # JSON-able, without identity
     rule_version: str
+    kind: Reason | None = None  # where nothing is admitted; None: the same as `reason`
+    birth_trait: str | None = None  # of the patient; None: the header does not say
+    sex_trait: str | None = None
     member: str | None = None
+    place: Place | None = None  # of a member
     identity: Identity | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectOutcome:
-    """What reading an object showed: instances, or the reason why it holds none."""
+    """What reading an object showed: instances, or the reason why it holds none.
+
+    An archive may hold more members than are kept in memory. It comes in parts then, one after
+    the other, and counts as read with the last one.
+    """
 
     object_id: int
     reason: Reason | None
     instances: tuple[IndexedInstance, ...] = ()
+    first: int = 0  # ordinal of the first of `instances`
+    last: bool = True  # nothing follows
 
     def __post_init__(self) -> None:
-        if (self.reason is None) != bool(self.instances):
+        whole = self.last and self.first == 0
+        if (self.reason and self.instances) or (whole and not self.reason and not self.instances):
             raise ValueError("an object holds instances or has a reason why not")
 
 
 LISTED = text(
     """
-    INSERT INTO objects AS o (bucket, key, etag, size, last_seen_run)
-    SELECT :bucket, new.key, new.etag, new.size, :run
-    FROM unnest(cast(:keys AS text[]), cast(:etags AS text[]), cast(:sizes AS bigint[]))
-        AS new (key, etag, size)
+    INSERT INTO objects AS o (bucket, key, etag, size, modified_at, site, last_seen_run)
+    SELECT o.bucket, o.key, o.etag, o.size, o.modified_at, {site_of_object}, :run
+    FROM (
+        SELECT :bucket AS bucket, new.*
+        FROM unnest(
+            cast(:keys AS text[]), cast(:etags AS text[]), cast(:sizes AS bigint[]),
+            cast(:modified AS timestamptz[])
+        ) AS new (key, etag, size, modified_at)
+    ) AS o
     ON CONFLICT (bucket, key) DO UPDATE SET (
-        etag, size, last_seen_run, gone_at, indexed_at, reason, instance_count
+        etag, size, modified_at, site, last_seen_run, gone_at, indexed_at, reason, instance_count
     ) = (
-        SELECT excluded.etag, excluded.size, greatest(o.last_seen_run, excluded.last_seen_run),
+        SELECT excluded.etag, excluded.size, excluded.modified_at,
+            -- What is not read again keeps the site that it was judged for.
+            CASE WHEN again THEN excluded.site ELSE o.site END,
+            greatest(o.last_seen_run, excluded.last_seen_run),
             cast(NULL AS timestamptz),
             CASE WHEN NOT again THEN o.indexed_at END,
             CASE WHEN NOT again THEN o.reason END,
             CASE WHEN again THEN 0 ELSE o.instance_count END
         FROM (
             SELECT (o.etag, o.size) <> (excluded.etag, excluded.size)
-                OR coalesce(o.reason = ANY(:retried), false) OR o.gone_at IS NOT NULL AS again
+                OR coalesce(o.reason = ANY(:retried), false) OR o.gone_at IS NOT NULL
+                OR o.indexed_at IS NULL AS again
         ) AS decided
     )
     RETURNING id, key, etag, size, indexed_at IS NULL AS unread
-    """
+    """.replace("{site_of_object}", SITE_OF_OBJECT)
 )
 
 
@@ -125,6 +148,7 @@ def listed(
             "keys": [row.key for row in rows],
             "etags": [row.etag for row in rows],
             "sizes": [row.size for row in rows],
+            "modified": [row.modified for row in rows],
             "retried": sorted(reason.value for reason in RETRIED_OBJECT_REASONS),
         },
     )
@@ -154,9 +178,9 @@ def listing_done(session: Session, run: int) -> int:
 
 OBJECTS_READ = text(
     """
-    UPDATE objects SET indexed_at = now(), reason = outcome.reason, instance_count = outcome.count
-    FROM unnest(cast(:objects AS bigint[]), cast(:reasons AS text[]), cast(:counts AS bigint[]))
-        AS outcome (id, reason, count)
+    UPDATE objects SET indexed_at = now(), reason = outcome.reason,
+        instance_count = (SELECT count(*) FROM instances i WHERE i.object_id = objects.id)
+    FROM unnest(cast(:objects AS bigint[]), cast(:reasons AS text[])) AS outcome (id, reason)
     WHERE objects.id = outcome.id
     """
 )
@@ -166,7 +190,8 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     """Write down what reading objects showed, in place of what was known of them.
 
     Studies, identities and worklist rows (pending ones) are part of it. Writing the same again
-    changes nothing that anyone reads.
+    changes nothing that anyone reads. The studies of an object that comes in parts are listed
+    with each, and planned with the last one.
     """
     outcomes = sorted(outcomes, key=lambda outcome: outcome.object_id)
     ids = [outcome.object_id for outcome in outcomes]
@@ -177,36 +202,47 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
         .order_by(StoredObject.id)
         .with_for_update(key_share=True)
     ).all()
-    touched = {
-        study
-        for study in session.scalars(
-            delete(Instance)
-            .where(Instance.object_id.in_(ids))
-            .returning(Instance.study_id)
-            .execution_options(synchronize_session=False)
-        )
-        if study is not None
-    }
+    anew = [outcome.object_id for outcome in outcomes if not outcome.first or outcome.reason]
+    before = session.execute(
+        delete(Instance)
+        .where(Instance.object_id.in_(anew))
+        .returning(Instance.study_id, Instance.sop_instance_uid)
+        .execution_options(synchronize_session=False)
+    ).all()
+    touched = {row.study_id for row in before if row.study_id is not None}
     instances = [instance for outcome in outcomes for instance in outcome.instances]
     studies = _studies(session, instances)
     touched |= set(studies.values())
     rows = [
         _row(outcome.object_id, ordinal, instance, studies)
         for outcome in outcomes
-        for ordinal, instance in enumerate(outcome.instances)
+        for ordinal, instance in enumerate(outcome.instances, outcome.first)
     ]
     if rows:
         session.execute(insert(Instance), rows)
     _identities(session, instances)
+    ended = [outcome for outcome in outcomes if outcome.last]
     session.execute(
         OBJECTS_READ,
         {
-            "objects": ids,
-            "reasons": [outcome.reason and outcome.reason.value for outcome in outcomes],
-            "counts": [len(outcome.instances) for outcome in outcomes],
+            "objects": [outcome.object_id for outcome in ended],
+            "reasons": [outcome.reason and outcome.reason.value for outcome in ended],
         },
     )
-    refresh(session, touched)
+    touched |= _studies_of(session, [o.object_id for o in ended if o.first and not o.reason])
+    refresh(session, touched, {row.sop_instance_uid for row in before if row.sop_instance_uid})
+
+
+def _studies_of(session: Session, objects: Collection[int]) -> set[int]:
+    """The studies of objects that came in parts."""
+    if not objects:
+        return set()
+    found = session.scalars(
+        select(Instance.study_id)
+        .where(Instance.object_id.in_(objects), Instance.study_id.is_not(None))
+        .distinct()
+    )
+    return {study for study in found if study is not None}
 
 
 def _studies(session: Session, instances: Iterable[IndexedInstance]) -> dict[str, int]:
@@ -256,17 +292,18 @@ def _row(
     object_id: int, ordinal: int, instance: IndexedInstance, studies: dict[str, int]
 ) -> dict[str, Any]:
     detail = storable(instance.detail)
-    # Until `refresh` has seen all of its study it stands as a duplicate: another object may
-    # hold the same instance.
-    accepted = instance.verdict is Verdict.ACCEPTED
+    verdict, reason = provisional(instance.verdict, instance.reason)
     return {
         "object_id": object_id,
         "ordinal": ordinal,
         "member": storable_or_none(instance.member),
+        **_place(instance.place),
         "study_id": None if instance.study_uid is None else studies[instance.study_uid],
         "sop_instance_uid": instance.sop_instance_uid,
         "series_uid": instance.series_uid,
         "patient_pseudonym": instance.patient_pseudonym,
+        "birth_trait": instance.birth_trait,
+        "sex_trait": instance.sex_trait,
         "modality": storable_or_none(instance.modality),
         "sop_class": storable_or_none(instance.sop_class),
         "transfer_syntax": storable_or_none(instance.transfer_syntax),
@@ -274,13 +311,24 @@ def _row(
         "laterality": instance.laterality,
         "view": instance.view,
         "study_date": instance.study_date,
+        "kind": (instance.kind or instance.reason).value,
         "header_verdict": instance.verdict.value,
         "header_reason": instance.reason.value,
         "header_detail": detail,
         "rule_version": instance.rule_version,
-        "verdict": Verdict.EXCLUDED.value if accepted else instance.verdict.value,
-        "reason": Reason.DUPLICATE_INSTANCE.value if accepted else instance.reason.value,
+        "verdict": verdict.value,
+        "reason": reason.value,
         "detail": detail,
         "flags": [flag.value for flag in instance.flags],
         "facts": storable_json(instance.facts),
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any]:
+    return {
+        "member_method": place and place.method.value,
+        "member_offset": place and place.offset,
+        "member_length": place and place.length,
+        "member_size": place and place.size,
+        "member_crc32": place and place.crc32,
     }

@@ -10,12 +10,14 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import schema
+from db.studies import refresh
 from db.text import storable, storable_json
 from mammo.codes import Kind, Level, NotScored, Reason, Verdict
 from mammo.views import Laterality
 
 # These bring a study nearer to POISON; a service that fails says nothing against it.
 COUNTED = frozenset({NotScored.TIMED_OUT, NotScored.WORKER_DIED})
+NOT_TAKEN = (Reason.DUPLICATE_INSTANCE.value, Reason.UID_CONFLICT.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +52,14 @@ class UsedInstance:
 
 @dataclass(frozen=True, slots=True)
 class PixelVerdict:
-    """What reading the pixels of a planned instance (`id`) changed or confirmed."""
+    """What reading a planned instance (`id`), or a copy of one, changed or confirmed."""
 
     instance_id: int
     verdict: Verdict
     reason: Reason
     detail: str
     flags: tuple[str, ...]  # all of them, the header's too
+    sha256: str | None = None  # hex, of the whole file; None: it was not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,22 +143,9 @@ def record(session: Session, run: int, result: StudyResult) -> int:
     ).one()
     _write_parts(session, written, result)
     for verdict in result.verdicts:
-        session.execute(
-            update(schema.Instance)
-            .where(
-                schema.Instance.id == verdict.instance_id,
-                schema.Instance.study_id == result.study_id,
-                # Another object of the same instance came meanwhile and is taken instead.
-                schema.Instance.reason != Reason.DUPLICATE_INSTANCE.value,
-            )
-            .values(
-                verdict=verdict.verdict.value,
-                reason=verdict.reason.value,
-                detail=storable(verdict.detail),
-                flags=[str(flag) for flag in verdict.flags],
-            )
-            .execution_options(synchronize_session=False)
-        )
+        _judge(session, result.study_id, verdict)
+    if result.reason is NotScored.CONFLICTING_INSTANCES:
+        refresh(session, {result.study_id})
     if result.reason not in COUNTED:
         session.execute(
             delete(schema.Attempt)
@@ -172,6 +162,35 @@ def record(session: Session, run: int, result: StudyResult) -> int:
         },
     )
     return written
+
+
+def _judge(session: Session, study: int, verdict: PixelVerdict) -> None:
+    instance = (schema.Instance.id == verdict.instance_id, schema.Instance.study_id == study)
+    if verdict.sha256 is not None:
+        session.execute(
+            update(schema.Instance)
+            .where(*instance)
+            .values(sha256=verdict.sha256)
+            .execution_options(synchronize_session=False)
+        )
+    conditions = [
+        *instance,
+        # Another object of the same instance is taken instead, or contradicts it.
+        schema.Instance.reason.not_in(NOT_TAKEN),
+    ]
+    if verdict.verdict is Verdict.ACCEPTED:  # by rules that may have changed meanwhile
+        conditions.append(schema.Instance.header_verdict == Verdict.ACCEPTED.value)
+    session.execute(
+        update(schema.Instance)
+        .where(*conditions)
+        .values(
+            verdict=verdict.verdict.value,
+            reason=verdict.reason.value,
+            detail=storable(verdict.detail),
+            flags=[str(flag) for flag in verdict.flags],
+        )
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _row(result: StudyResult) -> dict[str, Any]:

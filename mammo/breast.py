@@ -103,6 +103,8 @@ def _field(small: Gray) -> Box:
 
 def _frame(part: Gray) -> tuple[int, int]:
     """How many columns of white frame stand at the left and at the right."""
+    if not part.size or part.max() < FRAME_GRAY:
+        return 0, 0
     white = (part >= FRAME_GRAY).mean(axis=0) >= FRAME_SHARE
     reach = int(len(white) * FRAME_DEPTH)
     left, right = np.flatnonzero(white[:reach]), np.flatnonzero(white[::-1][:reach])
@@ -162,6 +164,8 @@ def _rim(inner: Gray, mask: Mask, depth: int) -> float:
 
 def _eroded(mask: Mask, depth: int) -> Mask:
     """Without the outermost pixels, but for those along the picture's edge."""
+    if not depth:
+        return mask
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * depth + 1, 2 * depth + 1))
     return np.asarray(cv2.erode(mask.astype(np.uint8), disk), np.bool_)
 
@@ -173,16 +177,25 @@ def _component(bright: Mask) -> Mask:
     # mirrored borders: the breast is not eaten away along the chest wall, a thin frame is
     wide = cv2.copyMakeBorder(bright.astype(np.uint8), size, size, size, size, cv2.BORDER_REFLECT)
     opened = cv2.morphologyEx(wide, cv2.MORPH_OPEN, disk)[size:-size, size:-size]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(np.ascontiguousarray(opened))
-    if count < 2:  # lines and letters only
+    pieces = np.ascontiguousarray(opened, np.uint8)
+    filled, outlines = _filled(pieces)
+    if not outlines:  # lines and letters only
         return np.zeros(bright.shape, np.bool_)
-    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    piece = (labels == largest).astype(np.uint8)
-    outlines, _ = cv2.findContours(piece, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    filled = cv2.drawContours(np.zeros_like(piece), outlines, -1, 1, cv2.FILLED)
+    if outlines > 1 or cv2.countNonZero(filled) != cv2.countNonZero(pieces):
+        # More than one piece, or one within another: counting them takes as long as all the rest.
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(pieces)
+        largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+        filled, _ = _filled((labels == largest).astype(np.uint8))
     # subsampling and opening have taken a pixel of skin
     mask: Mask = cv2.dilate(filled, np.ones((3, 3), np.uint8)).astype(np.bool_)
     return mask
+
+
+def _filled(pieces: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
+    """Pieces with their holes filled, and how many outlines they have."""
+    outlines, _ = cv2.findContours(pieces, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(pieces), outlines, -1, 1, cv2.FILLED)
+    return np.asarray(filled, np.uint8), len(outlines)
 
 
 def _side(mask: Mask) -> tuple[Side, bool]:
@@ -199,6 +212,7 @@ def _inverted(small: Gray) -> bool:
     """Whether the background, the widest flat gray, is bright and brighter than the rest."""
     near = np.convolve(_histogram(small), np.ones(2 * FLAT + 1), "same")
     background = int(near.argmax())
+    if background < BRIGHT or near[background] < WIDE * small.size:
+        return False
     rest = small[np.abs(small.astype(np.int16) - background) > FLAT]
-    wide = near[background] >= WIDE * small.size
-    return bool(wide and rest.size and background >= BRIGHT and background > np.median(rest))
+    return bool(rest.size and background > np.median(rest))

@@ -195,9 +195,19 @@ class Reason(StrEnum):
         "unknown or private transfer syntax",
     )
     DECODE_FAILED = "DECODE_FAILED", Verdict.QUARANTINED, "the codec refused the pixel data"
+    SYNTAX_STOPPED = (
+        "SYNTAX_STOPPED",
+        Verdict.QUARANTINED,
+        "two decoders disagree on this transfer syntax: not decoded in this run",
+    )
     DECODE_TIMEOUT = "DECODE_TIMEOUT", Verdict.QUARANTINED, "decoding took longer than its limit"
     DECODE_CRASHED = "DECODE_CRASHED", Verdict.QUARANTINED, "the codec died on the pixel data"
     CONSTANT_IMAGE = "CONSTANT_IMAGE", Verdict.QUARANTINED, "all pixels equal after decoding"
+    IMPLAUSIBLE_PIXELS = (
+        "IMPLAUSIBLE_PIXELS",
+        Verdict.QUARANTINED,
+        "pixels that no exposure gives: one or two values throughout, or noise",
+    )
     TOO_LARGE = "TOO_LARGE", Verdict.QUARANTINED, "over the pixel or byte limit"
     ARCHIVE_ENCRYPTED = "ARCHIVE_ENCRYPTED", Verdict.QUARANTINED, "the archive is encrypted"
     ARCHIVE_CORRUPT = "ARCHIVE_CORRUPT", Verdict.QUARANTINED, "the archive cannot be read"
@@ -257,6 +267,7 @@ class Flag(StrEnum):
         "W_POLARITY_CONFLICT",
         "Photometric Interpretation contradicts Presentation LUT Shape",
     )
+    W_FILM = "W_FILM", "digitised film: only a release that was made for it is valid"
     W_8BIT = "W_8BIT", "8 bits stored"
     W_LOSSY = "W_LOSSY", "lossy compression"
     W_BURNED_IN = "W_BURNED_IN", "Burned In Annotation is YES"
@@ -267,6 +278,7 @@ class Flag(StrEnum):
     W_NO_DELIMITER = "W_NO_DELIMITER", "the pixel sequence has no delimiter"
     W_TRAILING_BYTES = "W_TRAILING_BYTES", "bytes after the pixel data"
     W_VR_INVALID = "W_VR_INVALID", "a value is not valid for its VR"
+    W_MEMBER_NAME = "W_MEMBER_NAME", "an archive member's name that is no plain relative path"
 
 
 class SourceKind(StrEnum):
@@ -295,6 +307,7 @@ class NotScored(StrEnum):
     CONFLICTING_INSTANCES = "CONFLICTING_INSTANCES", True
     NOT_VALID_FOR_RELEASE = "NOT_VALID_FOR_RELEASE", True
     POISON = "POISON", True
+    SYNTAX_STOPPED = "SYNTAX_STOPPED", False
     READ_FAILED = "READ_FAILED", False
     INFER_FAILED = "INFER_FAILED", False
     TIMED_OUT = "TIMED_OUT", False

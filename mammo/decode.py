@@ -53,7 +53,7 @@ NATIVE = {
 def decode(data: bytes | memoryview) -> Decoded:
     """Decode a whole DICOM file that holds one grayscale frame.
 
-    `bytes` are read in place; a memoryview is copied once. No pixels are allocated before the
+    The bytes are read in place, and native pixels may lie in them still. No pixels are allocated before the
     declared size was found below MAX_PIXELS and equal in header and codestream.
 
     Raises PixelError, and nothing else, for bytes that are not such a file.
@@ -98,7 +98,7 @@ def _native(file: part10.Part10, form: Format) -> tuple[NDArray[Any], list[Flag]
         raise PixelError(
             Reason.PIXEL_LENGTH_MISMATCH, "the pixel data are shorter than Rows x Columns"
         )
-    if len(file.value) < size:
+    if len(file.value) < size or file.length > len(file.value) + 1:  # an odd one may lack its pad
         raise PixelError(Reason.TRUNCATED, "the file ends inside the pixel data")
     flags = [Flag.W_TRAILING_BYTES] if file.length > size + size % 2 else []
     if form.allocated == 16:
@@ -145,6 +145,8 @@ def _first_that_can(
     """Pixels from our codec, or from a decoder that pydicom knows when ours refuses."""
     try:
         raw = codec(frame)
+    except MemoryError:
+        raise  # says nothing against the file
     except Exception:  # noqa: BLE001 -- each codec has its own errors, and their texts stay here
         raw, name = _by_pydicom(file, form, frame), "pydicom"
     if raw.shape != (form.rows, form.columns) or raw.dtype.kind not in "ui":
@@ -153,7 +155,8 @@ def _first_that_can(
 
 
 def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray[Any]:
-    # pillow guesses formats and scales 12 bit up to 16, so it is never asked
+    # Only its own decoders, in Python: what else is installed here must not decide what is read,
+    # and pillow guesses formats and scales 12 bit up to 16.
     options: dict[str, Any] = {
         "transfer_syntax_uid": file.syntax,
         "rows": form.rows,
@@ -170,9 +173,8 @@ def _by_pydicom(file: part10.Part10, form: Format, frame: memoryview) -> NDArray
         warnings.simplefilter("ignore")
         try:
             decoder = get_decoder(file.syntax or "")
-            plugins = [name for name in decoder.available_plugins if name != "pillow"]
             pixels, _ = decoder.as_array(
-                encapsulate([bytes(frame)]), decoding_plugin=plugins[0], raw=True, **options
+                encapsulate([bytes(frame)]), decoding_plugin="pydicom", raw=True, **options
             )
         except Exception:  # noqa: BLE001 -- as for ours
             raise PixelError(Reason.DECODE_FAILED, "no codec accepts the pixel data") from None

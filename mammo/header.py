@@ -5,7 +5,7 @@ allocated by a length that the file states, an inflated prefix never exceeds the
 """
 
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mammo import pixel_element, reading, sniff, tags
 from mammo.charset import codecs
@@ -64,12 +64,14 @@ class Header:
     """What an object's beginning says.
 
     Either facts and identity, to be judged by `verdict.judge`, or a judgement: an object
-    without an instance, from which no SOP Instance UID could be read.
+    without an instance, from which no SOP Instance UID could be read. `length`: how many of the
+    object's bytes that took, up to Pixel Data where it has any.
     """
 
     facts: Facts | None = None
     identity: Identity | None = None
     judgement: Judgement | None = None
+    length: int = field(default=0, compare=False)  # depends on how much was at hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,14 @@ def parse(prefix: bytes, size: int) -> Header:
     _check_pixels(walked, buffer, syntax)
     if start.meta and tags.TRANSFER_SYNTAX in meta and encoding != stated:
         walked.flags += (Flag.W_VR_INVALID,)
-    return _header(walked, meta, syntax)
+    return replace(_header(walked, meta, syntax), length=_length(walked, buffer))
+
+
+def _length(walked: _Walked, buffer: _Buffer) -> int:
+    """Up to Pixel Data; all that was read where it has none, or is deflated."""
+    if walked.pixels is None or buffer.whole != buffer.size:
+        return min(buffer.read, buffer.size)
+    return walked.pixels.start
 
 
 def _not_dicom(prefix: bytes) -> Header:

@@ -4,8 +4,8 @@ import contextlib
 import struct
 import warnings
 import zlib
-from io import BytesIO
-from typing import Any, NamedTuple
+from io import BufferedReader, BytesIO, RawIOBase
+from typing import Any, BinaryIO, NamedTuple
 
 import imagecodecs
 from pydicom import Dataset, dcmread
@@ -48,7 +48,7 @@ def read(data: bytes | memoryview) -> Part10:
     """
     syntax, begin = _meta(memoryview(data))
     plain = _inflate(memoryview(data)[begin:]) if syntax == DEFLATED else data
-    source = BytesIO(plain)
+    source: BinaryIO = BytesIO(plain) if isinstance(plain, bytes) else _buffered(plain)
     header = _parse(source, deflated=syntax == DEFLATED)
     rest = memoryview(plain)[source.tell() :]  # getbuffer() would copy
     little = syntax != BIG_ENDIAN and header.original_encoding[1] is not False
@@ -134,7 +134,39 @@ def _at_pixels(tag: BaseTag, _vr: str | None, _length: int) -> bool:
     return int(tag) == 0x7FE00010
 
 
-def _parse(source: BytesIO, *, deflated: bool) -> Dataset:
+class _View(RawIOBase):
+    """A buffer as a file, without a copy of it."""
+
+    name = ""  # pydicom asks what file it is
+
+    def __init__(self, data: memoryview) -> None:
+        self._data, self._at = data, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        start = (0, self._at, len(self._data))[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        piece = self._data[self._at : self._at + len(buffer)]
+        buffer[: len(piece)] = piece
+        self._at += len(piece)
+        return len(piece)
+
+
+def _buffered(data: memoryview) -> BinaryIO:
+    reader: Any = BufferedReader(_View(data))
+    file: BinaryIO = reader
+    return file
+
+
+def _parse(source: BinaryIO, *, deflated: bool) -> Dataset:
     """Header, with `source` left at the top-level Pixel Data."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # their texts hold values of the header

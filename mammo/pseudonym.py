@@ -34,6 +34,14 @@ class Pseudonyms:
         """`s_…` of a Study Instance UID."""
         return self._of("s_", study_uid)
 
+    def trait(self, study_uid: str, name: str, value: str) -> str | None:
+        """`t_…` of a birth date or a sex; None of an empty one.
+
+        It says whether two images of a study agree, and nothing across studies.
+        """
+        stated = value.strip().upper()
+        return self._of("t_", study_uid, name, stated) if stated else None
+
     def _of(self, prefix: str, *parts: str) -> str:
         digest = hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256)
         return prefix + base64.b32encode(digest[: _BITS // 8]).decode().rstrip("=").lower()

@@ -49,6 +49,7 @@ def facts(
     spacing = _spacing(header, magnification)
     lossy = header.code(tags.LOSSY_COMPRESSION) == "01" or syntax in JPEG_LOSSY
     stored = header.unsigned(tags.BITS_STORED)
+    source = _source_kind(header, sop_class, notes)
     conditions = {
         Flag.W_SPACING_INVALID: spacing is None and tags.ROWS in header,
         Flag.W_IMPLANT: bool(implant),
@@ -56,6 +57,7 @@ def facts(
         Flag.W_PARTIAL_VIEW: bool(partial),
         Flag.W_TURNED: orientation is not None and orientation[1][0] in "AP",
         Flag.W_LOSSY: lossy,
+        Flag.W_FILM: source is SourceKind.FILM,
         Flag.W_8BIT: stored == 8,
         Flag.W_BURNED_IN: header.code(tags.BURNED_IN) == "YES",
         Flag.W_POLARITY_CONFLICT: (photometric, shape)
@@ -116,7 +118,7 @@ def facts(
         content_time=header.time(tags.CONTENT_TIME),
         irradiation_event_uid=header.uid(tags.IRRADIATION_EVENT),
         source_images=tuple(uid for uid in sources if uid),
-        source_kind=_source_kind(header, sop_class, notes),
+        source_kind=source,
         markers=tuple(sorted(notes.markers)),
     )
     if header.invalid:  # by now every value has been read

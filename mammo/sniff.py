@@ -28,6 +28,7 @@ ARCHIVES = (  # magic numbers, at the offset before them
 PREAMBLE = 128  # bytes before DICM (PS3.10 7.1)
 FIRST_GROUPS = (0x0002, 0x0004, 0x0008)  # in which a data set without DICM begins
 LOOK_AT = 3  # elements, that must ascend
+TAR_BLOCK = 512  # bytes; a member of a tar begins with one
 
 
 class Start(NamedTuple):
@@ -40,7 +41,24 @@ class Start(NamedTuple):
 
 def archive(prefix: bytes) -> str | None:
     """The name of an archive's format."""
-    return next((name for at, magic, name in ARCHIVES if prefix.startswith(magic, at)), None)
+    found = next((name for at, magic, name in ARCHIVES if prefix.startswith(magic, at)), None)
+    # The old format of tar has no magic number.
+    old_tar = prefix[:1] != b"\0" and tar_checksum_holds(prefix[:TAR_BLOCK])
+    return "tar" if found is None and old_tar else found
+
+
+def tar_checksum_holds(block: bytes) -> bool:
+    """Whether 512 bytes are the header of a tar member, by its own checksum (POSIX ustar)."""
+    if len(block) < TAR_BLOCK:
+        return False
+    stated = block[148:156].split(b"\0")[0].strip()
+    if not stated.isdigit() or set(stated) & set(b"89"):
+        return False
+    # The field itself counts as spaces. Old writers summed signed characters.
+    rest = block[:148] + block[156:TAR_BLOCK]
+    total = sum(rest) + 8 * 32
+    negative = sum(byte > 127 for byte in rest)
+    return int(stated, 8) in (total, total - 256 * negative)
 
 
 def start(prefix: bytes) -> Start | None:

@@ -6,6 +6,7 @@ Pure logic over facts and judgements; it needs no pixels and may be repeated at 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mammo.codes import NotScored, Reason, Verdict
 from mammo.facts import Facts, Marker
@@ -115,14 +116,37 @@ def _exclude_duplicates(members: Sequence[Member], judgements: list[Judgement]) 
         if judgement.verdict is Verdict.ACCEPTED and key is not None:
             groups[key, Marker.SYNTHETIC in member.facts.markers].append(index)
     for indices in groups.values():
-        for index in sorted(indices, key=lambda i: _rank(members[i].facts))[1:]:
-            judgements[index] = judgements[index].but(Reason.DUPLICATE_EXPOSURE)
+        taken, *others = sorted(indices, key=lambda i: _rank(members[i].facts))
+        for index in others:
+            why = _choice(_rank(members[taken].facts), _rank(members[index].facts))
+            judgements[index] = judgements[index].but(
+                Reason.DUPLICATE_EXPOSURE, f"Of this exposure {why} is used."
+            )
 
 
-def _rank(facts: Facts) -> tuple[bool, bool, str, str]:
+class _Rank(NamedTuple):
     """Original before derived, full fidelity before lossy, then the earliest content."""
+
+    derived: bool
+    lossy: bool
+    content_time: str
+    sop_instance_uid: str
+
+
+CHOICES = ("the original", "a rendering without loss", "an earlier rendering", "another copy")
+
+
+def _rank(facts: Facts) -> _Rank:
     original = facts.image_type[:1] == ("ORIGINAL",)
-    return not original, facts.lossy, facts.content_time or "99", facts.sop_instance_uid
+    return _Rank(not original, facts.lossy, facts.content_time or "99", facts.sop_instance_uid)
+
+
+def _choice(taken: _Rank, other: _Rank) -> str:
+    """By what the one that is taken comes first."""
+    return next(
+        (why for why, one, two in zip(CHOICES, taken, other, strict=True) if one != two),
+        CHOICES[-1],
+    )
 
 
 def _prefer_real(members: Sequence[Member], judgements: list[Judgement]) -> None:

@@ -4,9 +4,9 @@ The first rule that holds decides; the rest of what is odd stands as flags. Orde
 class and modality, kind of image, view, laterality. See docs/verdicts.md.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Self
 
 from mammo.codes import Flag, Reason, Verdict
 from mammo.facts import Facts, Marker
@@ -26,7 +26,7 @@ from mammo.sop_classes import (
 )
 from mammo.views import NOT_SCREENING, SCREENED, Modifier, Projection
 
-RULE_VERSION = 1  # raised when a rule changes: stored facts are then judged again
+RULE_VERSION = 2  # raised when a rule changes: `nightread index --rejudge` applies the new one
 
 MAX_PIXELS = 120_000_000  # before anything is allocated; the largest real one has 28 million
 SMALLEST = (1000, 700)  # pixels, longer and shorter side
@@ -47,6 +47,34 @@ class Policy:
     accept_synthetic_2d: bool = False
     accept_low_energy: bool = False
     extra_views: frozenset[Projection] = field(default_factory=frozenset)
+
+    @classmethod
+    def from_dict(cls, stated: Mapping[str, Any]) -> Self:
+        """As JSON states it; what is not named is not admitted.
+
+        Raises ValueError with half a sentence that says which name or value is wrong.
+        """
+        names = {one.name for one in fields(cls)}
+        for name, value in stated.items():
+            if name not in names:
+                raise ValueError(f"`{name}` is none of {', '.join(sorted(names))}")
+            if name == "extra_views":
+                if not isinstance(value, list) or any(one not in list(Projection) for one in value):
+                    raise ValueError(f"`{name}` is not a list of views such as ML or XCCL")
+            elif not isinstance(value, bool):
+                raise ValueError(f"`{name}` is neither true nor false")
+        views = frozenset(map(Projection, stated.get("extra_views", ())))
+        return cls(**{**stated, "extra_views": views})
+
+    @property
+    def rule_version(self) -> str:
+        """Names the rules and what is admitted beyond them: a judgement under another is stale."""
+        admitted = [
+            one.name
+            for one in fields(self)
+            if one.name != "extra_views" and getattr(self, one.name)
+        ]
+        return "+".join([str(RULE_VERSION), *admitted, *sorted(self.extra_views)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +107,11 @@ class Rule(NamedTuple):
     reason: Reason
     holds: Callable[[Facts, Policy], bool]
     detail: Callable[[Facts], str] | None = None
+
+
+def kind(facts: Facts) -> Reason:
+    """What kind of image it is, whoever admits it: its reason where nothing is admitted."""
+    return judge(facts, Policy()).reason
 
 
 def judge(facts: Facts, policy: Policy) -> Judgement:

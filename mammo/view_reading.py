@@ -47,9 +47,10 @@ def read(header: DataSet, notes: Notes) -> View:
     position = from_position(header.text(tags.VIEW_POSITION))
     private = from_position(_ge_clinical_view(header))
     misplaced = from_position(" ".join(header.codes(tags.PATIENT_ORIENTATION)))  # CBIS-DDSM: "CC"
-    said = [one.projection for one in (position, private, misplaced) if one.projection is not None]
     sentences = _sentences(header)
-    projection = coded or next(iter(said), None)
+    attributes = [one.projection for one in (position, private, misplaced) if one.projection]
+    said = [*attributes, *([sentences.projection] if sentences.projection else [])]
+    projection = coded or next(iter(attributes), None)
     if projection is None and sentences.projection:
         projection = sentences.projection
         notes.flags.add(Flag.W_VIEW_FROM_TEXT)

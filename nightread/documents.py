@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from db.rejudge import Rejudged
 from db.runs import Run
 from db.summary import Summary
 from db.worklist import WorklistItem as Item
@@ -46,6 +47,9 @@ def screen_fields(run: Run, counted: Summary) -> dict[str, object]:
             ),
         ),
         "studies_per_minute": round(counted.studies_per_minute, 2),
+        "header_bytes": shapes.HeaderBytes(
+            read=counted.header_bytes_read, needed=counted.header_bytes_needed
+        ),
     }
 
 
@@ -62,6 +66,19 @@ def to_be_tried_again(counted: Summary) -> dict[str, int]:
         reason: n for reason, n in counted.reasons.items() if reason in RETRIED_OBJECT_REASONS
     }
     return objects | studies
+
+
+def rejudged(found: Rejudged) -> shapes.RejudgeDocument:
+    """The most frequent change first."""
+    return shapes.RejudgeDocument(
+        judged=found.judged,
+        changed=found.changes.total(),
+        changes=[
+            shapes.ChangedVerdicts(before=change.before, after=change.after, instances=n)
+            for change, n in sorted(found.changes.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        moved=found.moved,
+    )
 
 
 def worklist(page: WorklistPage) -> shapes.WorklistDocument:

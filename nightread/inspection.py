@@ -4,14 +4,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mammo import plausible
 from mammo.codes import Reason, Verdict
 from mammo.decode import PixelError, decode
 from mammo.facts import Facts
 from mammo.header import FIRST_READ, Header, NeedMore, parse
 from mammo.prepare import Preparation, prepare
+from mammo.sniff import archive
 from mammo.verdict import Judgement, Policy, judge
 from nightread.settings import Settings
 from nightread.shapes import InspectLine
+from ray_jobs.archive.fault import ArchiveFault
+from ray_jobs.archive.walk import FORMATS, opened
 from ray_jobs.faults import ObjectUnreadable
 
 
@@ -58,42 +62,85 @@ def s3_sources(settings: Settings, url: str) -> Iterator[Source]:
 
 def inspect(
     source: Source, params: Preparation, policy: Policy, *, header_only: bool
+) -> Iterator[InspectLine]:
+    """One line an instance: one of an object, one of each member of an archive.
+
+    Pixels are read only where the header is accepted.
+    """
+    look = None if header_only else params
+    try:
+        prefix, header = _header(source)
+    except (ObjectUnreadable, OSError) as error:
+        yield _line(source, None, None, _quarantined(_unread(error)), None)
+        return
+    if header.facts is not None:
+        judgement = judge(header.facts, policy)
+        yield _looked_at(
+            source, None, header.facts, judgement, lambda: source.read(0, source.size), look
+        )
+        return
+    assert header.judgement is not None
+    kind = archive(prefix)
+    if header.judgement.reason is Reason.ARCHIVE_UNSUPPORTED and kind in FORMATS:
+        yield from _members(source, kind, policy, look)
+    else:
+        yield _line(source, None, None, header.judgement, None)
+
+
+def _members(
+    source: Source, kind: str, policy: Policy, look: Preparation | None
+) -> Iterator[InspectLine]:
+    """The lines of an archive's members; one without a member where it holds none."""
+    empty = True
+    try:
+        for member in opened(source.read, source.size, kind, policy):
+            empty = False
+            found = member.read
+            yield _looked_at(source, found.name, found.facts, found.judgement, member.whole, look)
+    except (ObjectUnreadable, OSError) as error:
+        yield _line(source, None, None, _quarantined(_unread(error)), None)
+        return
+    if empty:
+        nothing = _quarantined(Reason.NOT_DICOM, "The archive holds no file.")
+        yield _line(source, None, None, nothing, None)
+
+
+def _looked_at(
+    source: Source,
+    member: str | None,
+    facts: Facts | None,
+    judgement: Judgement,
+    whole: Callable[[], bytes],
+    look: Preparation | None,
 ) -> InspectLine:
-    """One line. Pixels are read only where the header is accepted."""
+    if look is None or facts is None or judgement.verdict is not Verdict.ACCEPTED:
+        return _line(source, member, facts, judgement, None)
     try:
-        header = _header(source)
-    except ObjectUnreadable as error:
-        return _line(source, None, _quarantined(error.reason), None)
-    except OSError:
-        return _line(source, None, _quarantined(Reason.READ_FAILED), None)
-    if header.facts is None:
-        assert header.judgement is not None
-        return _line(source, None, header.judgement, None)
-    judgement = judge(header.facts, policy)
-    if header_only or judgement.verdict is not Verdict.ACCEPTED:
-        return _line(source, header.facts, judgement, None)
-    try:
-        decoded = decode(source.read(0, source.size))
-    except ObjectUnreadable as error:
-        return _line(source, header.facts, _quarantined(error.reason), None)
-    except OSError:
-        return _line(source, header.facts, _quarantined(Reason.READ_FAILED), None)
-    except PixelError as error:
-        return _line(source, header.facts, _quarantined(error.reason, error.detail), None)
-    prepared = prepare(decoded, header.facts.laterality, params)
+        decoded = decode(whole())
+        plausible.check(decoded.pixels)
+    except (ObjectUnreadable, OSError) as error:
+        return _line(source, member, facts, _quarantined(_unread(error)), None)
+    except (ArchiveFault, PixelError) as error:
+        return _line(source, member, facts, _quarantined(error.reason, error.detail), None)
+    prepared = prepare(decoded, facts.laterality, look)
     judgement = judgement.reviewed(prepared.reviews, (*decoded.flags, *prepared.flags))
     voi = " ".join(part for part in (prepared.voi, prepared.voi_explanation) if part)
-    return _line(source, header.facts, judgement, voi)
+    return _line(source, member, facts, judgement, voi)
 
 
-def _header(source: Source) -> Header:
+def _header(source: Source) -> tuple[bytes, Header]:
+    """The first bytes and what they say."""
     data, wanted = b"", FIRST_READ
     while True:
         data += source.read(len(data), min(wanted, source.size))
         try:
-            return parse(data, source.size)
+            return data, parse(data, source.size)
         except NeedMore as more:
             wanted = more.length
+
+
+def _unread(error: ObjectUnreadable | OSError) -> Reason:
+    return error.reason if isinstance(error, ObjectUnreadable) else Reason.READ_FAILED
 
 
 def _quarantined(reason: Reason, detail: str | None = None) -> Judgement:
@@ -101,12 +148,16 @@ def _quarantined(reason: Reason, detail: str | None = None) -> Judgement:
 
 
 def _line(
-    source: Source, facts: Facts | None, judgement: Judgement, voi: str | None
+    source: Source,
+    member: str | None,
+    facts: Facts | None,
+    judgement: Judgement,
+    voi: str | None,
 ) -> InspectLine:
     flags = dict.fromkeys((*(facts.flags if facts else ()), *judgement.flags))
     return InspectLine(
         path=source.path,
-        member=None,
+        member=member,
         verdict=str(judgement.verdict),
         reason=str(judgement.reason),
         detail=judgement.detail,

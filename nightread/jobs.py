@@ -13,8 +13,8 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from db import runs
 from db.lock import RunLocked
 from db.session import connect
+from db.sites import SiteError
 from mammo.pseudonym import Pseudonyms
-from mammo.verdict import Policy
 from nightread.errors import (
     ConfigurationError,
     Interrupted,
@@ -84,7 +84,7 @@ def job_of(
         ),
         engine=connect(settings.need("database_url")),
         pseudonyms=pseudonyms,
-        policy=Policy(),
+        settle_minutes=settings.settle_minutes,
         ray_address=ray_address or settings.ray_address,
         window=settings.window,
         study_timeout_s=settings.study_timeout_s,
@@ -110,6 +110,8 @@ def said_plainly(settings: Settings) -> Iterator[None]:
         raise LockedError(
             f"Another run holds this prefix and release: {who}{since}. Wait for it, or stop it."
         ) from None
+    except SiteError as error:
+        raise ConfigurationError(f"{error} Correct its row in the table `sites`.") from None
     except DBAPIError as error:
         raise _database_said(error, settings) from None
 

@@ -11,6 +11,7 @@ from time import perf_counter
 import cv2
 import numpy as np
 
+from mammo import plausible
 from mammo.decode import Decoded, PixelError, decode
 from mammo.facts import Facts
 from mammo.header import NeedMore, parse
@@ -67,6 +68,7 @@ def prepare_file(path: Path, params: Preparation) -> View:
     try:
         with stage("decode"):
             decoded = decode(data)
+            plausible.check(decoded.pixels)
     except PixelError as error:
         raise Refused(f"{path.name} can't be prepared: {error.reason}. {error.detail}") from None
     prepared = prepare(decoded, facts.laterality, params, stage)

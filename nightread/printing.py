@@ -17,7 +17,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from nightread.shapes import BreastShape, ScreenDocument, WorklistDocument, WorklistItem
+from nightread.shapes import (
+    BreastShape,
+    RejudgeDocument,
+    ScreenDocument,
+    WorklistDocument,
+    WorklistItem,
+)
 
 _STYLES = {
     "urgent": "bold red",
@@ -140,6 +146,9 @@ def account(document: ScreenDocument, console: Console) -> None:
     _counts(table, "reasons", document.reasons)
     if document.not_scored_reasons:
         _counts(table, "not scored", document.not_scored_reasons)
+    if document.header_bytes.read:
+        read, needed = (n / 1e6 for n in (document.header_bytes.read, document.header_bytes.needed))
+        table.add_row("headers", "", f"{read:.1f} MB read, of which {needed:.1f} needed")
     stages = document.seconds.by_stage.model_dump()
     table.add_row(
         "seconds",
@@ -147,6 +156,16 @@ def account(document: ScreenDocument, console: Console) -> None:
         ", ".join(f"{name} {value:.1f}" for name, value in stages.items()),
     )
     console.print(table)
+
+
+def changes(document: RejudgeDocument, console: Console) -> None:
+    """What other rules or policies changed, the most frequent change first."""
+    console.print(
+        f"Judged {document.judged} instances again: {document.changed} changed. "
+        f"{document.moved} objects belong to another site now."
+    )
+    for change in document.changes:
+        console.print(f"{change.instances:>8}  {change.before} -> {change.after}")
 
 
 def _counts(table: Table, name: str, counts: dict[str, int]) -> None:

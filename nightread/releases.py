@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+from db.runs import Prefix
+from db.session import connect, in_transaction
+from db.sites import load as load_sites
 from nightread.errors import Refused
 from nightread.settings import Settings
 from triton_repo.release import Release, ReleaseError, default_name, load
@@ -21,6 +24,29 @@ def open_release(releases: Path, name: str) -> Release:
         return load(releases / name)
     except ReleaseError as error:
         raise Refused(str(error)) from None
+
+
+def open_active(name: str | None, prefix: Prefix, settings: Settings) -> Release:
+    """The release that a run over `prefix` uses.
+
+    The one called `name`, else the active one of the site that the prefix lies in, else the
+    settings', else the newest. Raises `Refused` when the site's is not the one of this name that
+    was made active.
+    """
+    if name is not None:
+        return open_chosen(name, settings)
+    engine = connect(settings.need("database_url"))
+    try:
+        site = in_transaction(engine, load_sites).of(prefix.bucket, prefix.key)
+    finally:
+        engine.dispose()
+    release = open_chosen(site.release_name, settings)
+    if site.release not in (None, release.digest):
+        raise Refused(
+            f"Refused {release.manifest.name}: it is not the one that is active at the site "
+            f"{site.name!r}, whose digest is {(site.release or '')[:12]}."
+        )
+    return release
 
 
 def open_chosen(name: str | None, settings: Settings, releases: Path | None = None) -> Release:

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, FilePath, PositiveInt, ValidationError
+from pydantic import AfterValidator, FilePath, NonNegativeInt, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -71,6 +71,7 @@ EXAMPLES = {
     "release": "base-2026-11b",
     "ray_address": "ray://head.example:10001",
     "window": "16",
+    "settle_minutes": "60",
     "study_timeout_s": "600",
     "study_memory_mb": "2048",
     "pseudonym_key_file": "/etc/nightread/pseudonym.key",
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     release: str | None = None  # None: the newest
     ray_address: str | None = None  # None: a local Ray
     window: PositiveInt | None = None  # studies in flight; None: from the cluster's cores
+    settle_minutes: NonNegativeInt = 60  # a study with a younger object is screened last
     study_timeout_s: PositiveInt = 600
     study_memory_mb: PositiveInt = 2048
     pseudonym_key_file: FilePath | None = None

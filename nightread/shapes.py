@@ -110,6 +110,13 @@ class Seconds(Shape):
     by_stage: StageSeconds
 
 
+class HeaderBytes(Shape):
+    """What reading new and changed headers cost."""
+
+    read: int
+    needed: int  # up to Pixel Data
+
+
 class FindingShape(Shape):
     laterality: str
     view: str
@@ -173,6 +180,7 @@ class ScreenDocument(Shape):
     not_scored_reasons: dict[str, int]
     seconds: Seconds
     studies_per_minute: float
+    header_bytes: HeaderBytes
 
 
 class DemoDocument(ScreenDocument):
@@ -186,6 +194,23 @@ class StatusDocument(ScreenDocument):
 
     state: Literal["running", "paused", "interrupted", "finished"]
     seconds_left: float | None
+
+
+class ChangedVerdicts(Shape):
+    """Instances whose reason is another one now."""
+
+    before: str
+    after: str
+    instances: int
+
+
+class RejudgeDocument(Shape):
+    """`nightread index --rejudge --json`."""
+
+    judged: int  # instances whose rules or policy were other ones
+    changed: int
+    changes: list[ChangedVerdicts]
+    moved: int  # objects that belong to another site now
 
 
 class ServiceStatus(Shape):

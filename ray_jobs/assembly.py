@@ -14,10 +14,14 @@ from mammo.studies import Member, assemble
 from mammo.triage import level
 from mammo.verdict import Judgement
 from mammo.views import STANDARD, Laterality
+from ray_jobs.looks import restored
 from ray_jobs.records import InstanceOutcome, Listed, PlannedInstance, StudyOutcome, StudyPlan
 from triton_repo.release import Manifest
 
 MISSING_VIEWS, ONE_BREAST_ONLY = "MISSING_VIEWS", "ONE_BREAST_ONLY"
+EXTRA_VIEWS = (
+    "EXTRA_VIEWS"  # several images of one view, or others than CC and MLO: the worst counts
+)
 SOME_NOT_VALID = "SOME_NOT_VALID_FOR_RELEASE"  # and were not looked at
 
 
@@ -43,19 +47,32 @@ def arrange(study: PlannedStudy, manifest: Manifest) -> Arranged:
         elif facts.source_kind not in manifest.valid_for:
             not_valid += 1
         elif facts.laterality and facts.view:
-            wanted.append(
-                PlannedInstance(
-                    instance.id,
-                    instance.bucket,
-                    Listed(instance.key, instance.etag, instance.size),
-                    instance.sop_instance_uid,
-                    facts.laterality,
-                    facts.view,
-                    judgement.reason,
-                    judgement.flags,
-                )
-            )
-    return Arranged(StudyPlan(study.study_uid, tuple(wanted)), tuple(settled), not_valid)
+            wanted.append(_planned(instance, facts.laterality, facts.view, judgement))
+    by_uid = {one.sop_instance_uid: one for one in wanted}
+    copies = tuple(
+        _planned(copy, one.laterality, one.view, _member(copy).judgement)
+        for copy in study.copies
+        if (one := by_uid.get(copy.sop_instance_uid)) is not None
+    )
+    return Arranged(StudyPlan(study.study_uid, tuple(wanted), copies), tuple(settled), not_valid)
+
+
+def _planned(
+    instance: plan.PlannedInstance, laterality: Laterality, view: str, judgement: Judgement
+) -> PlannedInstance:
+    return PlannedInstance(
+        instance.id,
+        instance.bucket,
+        Listed(instance.key, instance.etag, instance.size),
+        instance.sop_instance_uid,
+        laterality,
+        view,
+        judgement.reason,
+        judgement.flags,
+        instance.place,
+        restored(instance.look),
+        instance.transfer_syntax,
+    )
 
 
 def _member(instance: plan.PlannedInstance) -> Member:
@@ -75,6 +92,27 @@ def _settled(instance: plan.PlannedInstance, judgement: Judgement) -> PixelVerdi
     )
 
 
+def seen(plan: StudyPlan) -> StudyOutcome | None:
+    """The outcome of a study all of whose images were looked at when their archive was read."""
+    done, copies = (
+        tuple(InstanceOutcome.of(one, one.seen) for one in group if one.seen)
+        for group in (plan.instances, plan.copies)
+    )
+    whole = len(done) == len(plan.instances) and len(copies) == len(plan.copies)
+    return StudyOutcome.looked_at(done, copies) if whole else None
+
+
+def stopped(
+    study: PlannedStudy,
+    arranged: Arranged,
+    instances: Iterable[PlannedInstance],
+    manifest: Manifest,
+) -> StudyResult:
+    """A study that waits, because no decoder of some of its `instances` can be trusted now."""
+    verdicts = [_verdict(InstanceOutcome(one, Reason.SYNTAX_STOPPED)) for one in instances]
+    return not_scored(study, NotScored.SYNTAX_STOPPED, manifest, (*arranged.settled, *verdicts))
+
+
 def result_of(
     study: PlannedStudy,
     outcome: StudyOutcome,
@@ -82,7 +120,11 @@ def result_of(
     manifest: Manifest,
 ) -> StudyResult:
     """A study's result: a breast's score is the highest of its views, the study's of its breasts."""
-    verdicts = arranged.settled + tuple(_verdict(item) for item in outcome.instances)
+    verdicts = (
+        *arranged.settled,
+        *(_verdict(item) for item in outcome.instances),
+        *(_copy(item) for item in outcome.copies),
+    )
     if outcome.not_scored is not None:
         return not_scored(study, outcome.not_scored, manifest, verdicts)
     scored = [item for item in outcome.instances if item.probability is not None]
@@ -133,7 +175,21 @@ def _verdict(item: InstanceOutcome) -> PixelVerdict:
     reason = item.reason or item.planned.reason
     flags = dict.fromkeys((*item.planned.flags, *item.flags))
     return PixelVerdict(
-        item.planned.instance_id, reason.verdict, reason, reason.line, tuple(map(str, flags))
+        item.planned.instance_id,
+        reason.verdict,
+        reason,
+        reason.line,
+        tuple(map(str, flags)),
+        item.sha256,
+    )
+
+
+def _copy(item: InstanceOutcome) -> PixelVerdict:
+    """A copy stays one; whether it is one of the same bytes its digest says."""
+    reason = Reason.DUPLICATE_INSTANCE
+    flags = tuple(map(str, item.planned.flags))
+    return PixelVerdict(
+        item.planned.instance_id, reason.verdict, reason, reason.line, flags, item.sha256
     )
 
 
@@ -170,6 +226,9 @@ def _warnings(
         found.add(ONE_BREAST_ONLY)
     elif missing:
         found.add(MISSING_VIEWS)
+    sides = [(item.planned.laterality, item.planned.view) for item in scored]
+    if len(set(sides)) < len(sides) or not set(sides) <= {*STANDARD}:
+        found.add(EXTRA_VIEWS)
     if arranged.not_valid:
         found.add(SOME_NOT_VALID)
     return tuple(sorted(found))

@@ -25,3 +25,7 @@ class ObjectUnreadable(Exception):  # noqa: N818
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason.line)
         self.reason = reason
+
+
+class DecoderLost(Exception):  # noqa: N818
+    """The decoder's child does not start, or is killed from outside. One sentence."""

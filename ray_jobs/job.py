@@ -13,8 +13,8 @@ from sqlalchemy import Engine
 from db import runs
 from db.lock import RunLock
 from db.session import in_transaction
+from db.sites import Sites
 from mammo.pseudonym import Pseudonyms
-from mammo.verdict import Policy
 from ray_jobs.archive.store import StoreConfig
 from ray_jobs.faults import ServiceLost
 from ray_jobs.inference.client import TritonConfig
@@ -33,7 +33,7 @@ class Job:
     triton: TritonConfig
     engine: Engine
     pseudonyms: Pseudonyms
-    policy: Policy
+    settle_minutes: int  # how long after its newest object a study may wait for more
     ray_address: str | None
     window: int | None  # studies in flight; None: twice the cluster's cores
     study_timeout_s: float
@@ -64,9 +64,13 @@ class Running:
     lock: RunLock
     progress: Progress
     resources: ExitStack
-    window: int = 0  # tasks in flight; known once Ray is there
+    sites: Sites
+    slots: int = 0  # studies that the cluster works on at a time; known once Ray is there
+    window: int = 0  # tasks in flight
     patience_s: float = 0.0  # for a task, from its submission on
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    header_bytes_read: int = 0
+    header_bytes_needed: int = 0
     _beat: float = 0.0
 
     def spent(self, stage: str, seconds: float) -> None:
@@ -83,8 +87,8 @@ class Running:
     def beat(self) -> None:
         """Write down what each stage took so far."""
         self._beat = monotonic()
-        so_far = dict(self.seconds)
-        in_transaction(self.job.engine, lambda session: runs.heartbeat(session, self.id, so_far))
+        so_far = dict(self.seconds), self.header_bytes_read, self.header_bytes_needed
+        in_transaction(self.job.engine, lambda session: runs.heartbeat(session, self.id, *so_far))
 
     def start_ray(self) -> None:
         """Start or join Ray, once, when there is work for it."""
@@ -96,7 +100,7 @@ class Running:
 
         self.resources.enter_context(cluster(self.job.ray_address))
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-        slots = sum(_slots(node, self.job.study_memory_mb << 20) for node in nodes)
+        self.slots = slots = sum(_slots(node, self.job.study_memory_mb << 20) for node in nodes)
         if not slots:
             # Ray would let every study wait for ever.
             largest = max((int(node.get("memory", 0)) for node in nodes), default=0)

@@ -7,10 +7,11 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from db import runs
+from db import runs, sites
 from db.lock import run_lock
 from db.session import in_transaction
 from db.summary import Summary, summary
+from ray_jobs.archives import look_again, read_archives
 from ray_jobs.indexing import index_prefix
 from ray_jobs.job import Job, Progress, Running
 from ray_jobs.screening import screen_pending
@@ -21,17 +22,19 @@ log = structlog.get_logger()
 def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
     """One run over `job.prefix`; returns it and its summary, computed by the database.
 
-    Raises `db.lock.RunLocked` when another run holds the prefix and release, `ServiceLost`
-    when S3 or Triton is gone, `OperationalError` when Postgres is. Whatever it raises, what
+    Raises `db.lock.RunLocked` when another run holds the prefix and release, `SiteError` when a
+    site's row says what nobody can act on, `ServiceLost` when S3 or Triton is gone, `OperationalError` when Postgres is. Whatever it raises, what
     is done stands, the run is marked `interrupted`, and the next one goes on.
     """
     release = job.release
     with run_lock(job.engine, job.prefix, release.digest) as lock, ExitStack() as resources:
+        known = in_transaction(job.engine, sites.load)
         run = in_transaction(job.engine, lambda session: _begin(session, job))
-        running = Running(job, run.id, lock, progress, resources)
+        running = Running(job, run.id, lock, progress, resources, known)
         log.info("run_started", run=run.id, release=release.digest)
         try:
-            index_prefix(job, running)
+            read_archives(job, running, index_prefix(job, running))
+            look_again(job, running)
             screen_pending(job, running)
         except BaseException as error:
             log.info("run_interrupted", run=run.id, by=type(error).__name__)

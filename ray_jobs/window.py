@@ -59,6 +59,44 @@ def finished(
             ray.cancel(ref, force=True)
 
 
+def streamed(
+    items: Iterable[Item],
+    submit: Callable[[Item], Any],
+    limit: int,
+    timeout_s: float,
+    each_poll: Callable[[], None] = lambda: None,
+) -> Iterator[Ended[Item]]:
+    """As `finished`, for tasks that give back one value after the other while they go on.
+
+    A task that ends gives a last `Ended` with the value None. `timeout_s` is the longest time
+    between two values.
+    """
+    source = iter(items)
+    flying: dict[Any, tuple[Item, float]] = {}
+    try:
+        while True:
+            for item in islice(source, limit - len(flying)):
+                flying[submit(item)] = (item, monotonic())
+            if not flying:
+                return
+            ready: list[Any] = ray.wait(list(flying), num_returns=1, timeout=POLL_S)[0]
+            each_poll()
+            for task in ready:
+                item, _ = flying.pop(task)
+                ref = next(task, None)
+                value = None if ref is None else _outcome(ref)
+                if not (value is None or isinstance(value, RayError)):
+                    flying[task] = (item, monotonic())
+                yield Ended(item, value)
+            for task in [t for t, (_, since) in flying.items() if monotonic() - since > timeout_s]:
+                item, _ = flying.pop(task)
+                ray.cancel(task, force=True)
+                yield Ended(item, None, overdue=True)
+    finally:
+        for task in flying:
+            ray.cancel(task, force=True)
+
+
 def _outcome(ref: Any) -> Any:
     try:
         return ray.get(ref)

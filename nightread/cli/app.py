@@ -10,6 +10,7 @@ import typer
 from nightread.cli import (
     db,
     demo,
+    index,
     inspect,
     models,
     phantoms,
@@ -37,6 +38,7 @@ app.command("prepare")(prepare.command)
 app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)
+app.command("index")(index.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 

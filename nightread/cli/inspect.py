@@ -18,7 +18,7 @@ def command(
     as_json: Json = False,
     config: Config = None,
 ) -> None:
-    """Say of each file whether it would be screened, and why.
+    """Say of each file whether it would be screened, and why. Archives are opened.
 
     With --json one document a line.
 
@@ -45,18 +45,28 @@ def command(
     counts: Counter[str] = Counter()
     console = Console()
     with said_plainly(settings):
-        for source in s3_sources(settings, path) if remote else local_sources(Path(path)):
-            line = inspect(source, Preparation(), Policy(), header_only=header_only)
+        sources = s3_sources(settings, path) if remote else local_sources(Path(path))
+        for line in (
+            line
+            for source in sources
+            for line in inspect(source, Preparation(), Policy(), header_only=header_only)
+        ):
             counts[line.verdict] += 1
             if as_json:
                 typer.echo(line.model_dump_json())
                 continue
             view = f"{line.laterality or ''} {line.view or ''}".strip()
+            place = line.path if line.member is None else f"{line.path} > {_shown(line.member)}"
             text = Text(f"{line.verdict:<12}", style=_STYLES[line.verdict])
             text.append(f"{line.reason:<26}", style="bold")
-            text.append(f"{view:<6} {line.path}\n", style="default")
+            text.append(f"{view:<6} {place}\n", style="default")
             text.append(" ".join([" " * 11, line.detail, *line.warnings]), style="dim")
             console.print(text, soft_wrap=True)
     if not as_json:
         total = ", ".join(f"{counts[verdict]} {verdict}" for verdict in _STYLES)
         console.print(f"{counts.total()} files: {total}")
+
+
+def _shown(name: str) -> str:
+    """A member's name on one line of a terminal: what would steer it is spelled out."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in name[:200])

@@ -15,7 +15,10 @@ TRY_AGAIN = 4
 
 def command(
     prefix: Annotated[str, typer.Argument(help="s3://BUCKET/PREFIX")],
-    release: Annotated[str | None, typer.Option(help="The newest one unless named.")] = None,
+    release: Annotated[
+        str | None,
+        typer.Option(help="Unless named: the site's active one, the settings', or the newest."),
+    ] = None,
     ray_address: Annotated[
         str | None, typer.Option(help="A Ray cluster's address; a local Ray unless given.")
     ] = None,
@@ -68,16 +71,16 @@ def run(
     from nightread.documents import screened, to_be_tried_again
     from nightread.jobs import job_of, parse_prefix, said_plainly
     from nightread.printing import reporter
-    from nightread.releases import open_chosen
+    from nightread.releases import open_active
     from ray_jobs.night import screen_night
 
     log.configure(settings.log_format)
     # Kubernetes stops a pod by SIGTERM: the same orderly end as Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     where = parse_prefix(prefix)
-    job = job_of(
-        settings, where, open_chosen(release, settings), ray_address=ray_address, limit=limit
-    )
+    with said_plainly(settings):
+        chosen = open_active(release, where, settings)
+    job = job_of(settings, where, chosen, ray_address=ray_address, limit=limit)
     with said_plainly(settings), reporter(quiet=quiet) as progress:
         finished, counted = screen_night(job, progress)
     return screened(finished, counted), to_be_tried_again(counted)

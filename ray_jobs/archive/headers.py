@@ -4,12 +4,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter
 
+from mammo import sniff
 from mammo.codes import Reason
 from mammo.header import FIRST_READ, Header, NeedMore, parse
 from mammo.verdict import Judgement, Policy, judge
 from ray_jobs.archive.store import StoreConfig, read
+from ray_jobs.archive.walk import FORMATS
 from ray_jobs.faults import ObjectUnreadable, StoreLost
-from ray_jobs.records import Listed
+from ray_jobs.records import ArchiveToRead, Listed
 
 THREADS = 8  # a read is a wait, and boto3 about 3 ms of CPU
 
@@ -30,6 +32,7 @@ class ObjectRead:
     object_id: int
     header: Header | None
     judgement: Judgement
+    bytes_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class HeadersRead:
     objects: tuple[ObjectRead, ...]
     seconds: float
     lost: str | None  # S3 could not be reached: one sentence for the operator
+    archives: tuple[ArchiveToRead, ...] = ()  # to be opened
 
 
 def read_batch(batch: tuple[ObjectToRead, ...], store: StoreConfig, policy: Policy) -> HeadersRead:
@@ -49,10 +53,15 @@ def read_batch(batch: tuple[ObjectToRead, ...], store: StoreConfig, policy: Poli
             results = tuple(pool.map(lambda target: _read(target, store, policy), batch))
         except StoreLost as error:
             return HeadersRead((), perf_counter() - began, str(error))
-    return HeadersRead(results, perf_counter() - began, None)
+    return HeadersRead(
+        tuple(found for found in results if isinstance(found, ObjectRead)),
+        perf_counter() - began,
+        None,
+        tuple(found for found in results if isinstance(found, ArchiveToRead)),
+    )
 
 
-def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRead:
+def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRead | ArchiveToRead:
     data = b""
     wanted = FIRST_READ
     try:
@@ -63,7 +72,11 @@ def _read(target: ObjectToRead, store: StoreConfig, policy: Policy) -> ObjectRea
             except NeedMore as more:
                 wanted = more.length
                 continue
-            return ObjectRead(target.object_id, header, _judged(header, policy))
+            judged = _judged(header, policy)
+            kind = sniff.archive(data)
+            if judged.reason is Reason.ARCHIVE_UNSUPPORTED and kind in FORMATS:
+                return ArchiveToRead(target.object_id, target.bucket, target.item, kind)
+            return ObjectRead(target.object_id, header, judged, len(data))
     except ObjectUnreadable as error:
         return unread(target, error.reason)
 

@@ -107,7 +107,7 @@ def pages(config: StoreConfig, bucket: str, prefix: str) -> Iterator[list[Listed
         paginator = client(config).get_paginator("list_objects_v2")
         for page in paginator.paginate(Bucket=bucket, Prefix=prefix):
             yield [
-                Listed(item["Key"], item["ETag"], item["Size"])
+                Listed(item["Key"], item["ETag"], item["Size"], item["LastModified"])
                 for item in page.get("Contents", [])
                 if not (item["Key"].endswith("/") and item["Size"] == 0)
             ]

@@ -1,7 +1,9 @@
 """Small archives for tests of the index: studies of a few views, one object a view."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -10,9 +12,11 @@ from db.plan import PlannedStudy, pending
 from db.results import BreastScore, FoundBox, PixelVerdict, StudyResult, UsedInstance
 from db.runs import Run
 from mammo.codes import Flag, Kind, Level, NotScored, Reason, Verdict
-from mammo.facts import Identity
-from mammo.views import Laterality
+from mammo.facts import Facts, Identity
+from mammo.verdict import Policy, judge, kind
+from mammo.views import Laterality, Projection
 
+PLAIN = Policy()
 VIEWS = (("L", "CC"), ("R", "CC"), ("L", "MLO"), ("R", "MLO"))
 
 
@@ -45,8 +49,50 @@ def instance(
         detail=reason.line,
         flags=(Flag.W_8BIT,),
         facts={"rows": 3328, "columns": 2560},
-        rule_version="1",
+        rule_version=PLAIN.rule_version,
         identity=Identity(f"id-{who}", "hospital", "Planted^Name", "19600229", "F"),
+    )
+
+
+def facts_of(study: int, number: int, **changes: Any) -> Facts:
+    """Of a plain for-presentation view, L CC."""
+    plain = Facts(
+        sop_instance_uid=f"1.2.{study}.{number}",
+        study_instance_uid=f"1.2.{study}",
+        sop_class="1.2.840.10008.5.1.4.1.1.1.2",
+        transfer_syntax="1.2.840.10008.1.2.1",
+        modality="MG",
+        rows=3328,
+        columns=2560,
+        bits_allocated=16,
+        bits_stored=12,
+        high_bit=11,
+        pixel_representation=0,
+        samples_per_pixel=1,
+        photometric="MONOCHROME2",
+        laterality=Laterality.LEFT,
+        view=Projection.CC,
+        has_pixel_data=True,
+    )
+    return replace(plain, **changes)
+
+
+def judged(
+    study: int,
+    number: int,
+    policy: Policy = PLAIN,
+    **changes: Any,
+) -> IndexedInstance:
+    """The instance of `facts_of`, judged by its facts."""
+    facts = facts_of(study, number, **changes)
+    said = judge(facts, policy)
+    return replace(
+        instance(study, number, said.reason),
+        detail=said.detail,
+        flags=said.flags,
+        facts=facts.as_dict(),
+        kind=kind(facts),
+        rule_version=policy.rule_version,
     )
 
 
@@ -55,9 +101,11 @@ def put(
     run: Run,
     objects: dict[str, Sequence[IndexedInstance] | Reason],
     etag: str = "e1",
+    size: int = 1000,
+    modified: datetime | None = None,
 ) -> None:
     """List `objects` (by the end of their keys) and index those that ask for it."""
-    rows = [ListedObject(run.prefix.key + name, etag, 1000) for name in objects]
+    rows = [ListedObject(run.prefix.key + name, etag, size, modified) for name in objects]
     outcomes = []
     for ref in listed(session, run.id, run.prefix.bucket, rows):
         held = objects[ref.key.removeprefix(run.prefix.key)]
@@ -117,7 +165,7 @@ def scored(
         ),
         used=tuple(UsedInstance(used.sop_instance_uid, "f" * 64) for used in plan.instances),
         verdicts=tuple(
-            PixelVerdict(used.id, Verdict.ACCEPTED, Reason.OK, Reason.OK.line, used.flags)
+            PixelVerdict(used.id, Verdict.ACCEPTED, Reason.OK, Reason.OK.line, used.flags, "f" * 64)
             for used in plan.instances
         ),
         preparation={"height": 1024, "width": 640},

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -179,6 +180,9 @@ def test_a_study_whose_objects_are_all_gone_stays_in_the_list(session: Session, 
         ),
         ([instance(1, 1, Reason.TRUNCATED)], NotScored.ALL_QUARANTINED),
         ([instance(1, 1), instance(1, 2, patient="p_other")], NotScored.MIXED_PATIENTS),
+        ([replace(instance(1, n), birth_trait=f"t_{n}") for n in (1, 2)], NotScored.MIXED_PATIENTS),
+        ([replace(instance(1, n), sex_trait=f"t_{n}") for n in (1, 2)], NotScored.MIXED_PATIENTS),
+        ([replace(instance(1, 1), birth_trait="t_1"), instance(1, 2)], None),
     ],
 )
 def test_a_study_says_from_its_headers_why_it_cannot_be_scored(

@@ -1,5 +1,7 @@
 """Guarantee 2: a study is handed out until its release has spoken, a bounded number of times."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
@@ -87,6 +89,47 @@ def test_a_reason_that_may_pass_is_tried_again_by_the_next_run_only(
     results.record(session, run.id, unscored(planned(session, run, 1), reason))
     assert uids(session, run) == []
     assert uids(session, again(session, run)) == ([] if reason.final else ["1.2.1"])
+
+
+LONG_AGO, JUST_NOW = timedelta(hours=-3), timedelta(minutes=-5)
+
+
+@pytest.fixture
+def arriving(session: Session, run: Run) -> Run:
+    """Study 1 came hours before the run; the last image of study 2 came minutes before it."""
+    old, young = run.started_at + LONG_AGO, run.started_at + JUST_NOW
+    put(session, run, {"1/1": [instance(1, 1)], "2/1": [instance(2, 1)]}, modified=old)
+    put(session, run, {"2/2": [instance(2, 2)]}, modified=young)
+    return run
+
+
+def parted(session: Session, run: Run, minutes: int) -> tuple[list[str], list[str]]:
+    """The studies that may be screened at once, and those that may still be arriving."""
+    settled, waiting = (
+        plan.pending(session, run.id, 10, arriving=arriving, settle_minutes=minutes)
+        for arriving in (False, True)
+    )
+    return [s.study_uid for s in settled], [s.study_uid for s in waiting]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "settled", "waiting"),
+    [(60, ["1.2.1"], ["1.2.2"]), (4, ["1.2.1", "1.2.2"], []), (600, [], ["1.2.1", "1.2.2"])],
+)
+def test_a_study_waits_until_its_newest_object_is_a_settling_time_old(
+    session: Session, arriving: Run, minutes: int, settled: list[str], waiting: list[str]
+) -> None:
+    assert parted(session, arriving, minutes) == (settled, waiting)
+
+
+def test_a_site_may_have_a_settling_time_of_its_own(session: Session, arriving: Run) -> None:
+    session.execute(text("UPDATE sites SET settings = '{\"settle_minutes\": 4}'"))
+    assert parted(session, arriving, 60) == (["1.2.1", "1.2.2"], [])
+
+
+def test_an_object_whose_age_nobody_kept_is_old_enough(session: Session, run: Run) -> None:
+    put_studies(session, run, [1])
+    assert parted(session, run, 60) == (["1.2.1"], [])
 
 
 def test_a_late_image_has_the_study_screened_again(session: Session, run: Run) -> None:

@@ -5,10 +5,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from db import index, plan, results, runs, summary, worklist
+from db import index, plan, rejudge, results, runs, summary, worklist
 from db.runs import Run
 from mammo.codes import NotScored, Reason
-from tests.db.archive import instance, planned, put, put_studies, scored, unscored
+from tests.db.archive import instance, judged, planned, put, put_studies, scored, unscored
 from tests.db.conftest import PREFIX, RELEASE
 
 
@@ -27,6 +27,7 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
     runs.register_release(session, RELEASE, "first", {})
     run = runs.start(session, PREFIX, RELEASE, "0.1.0", "host:1")
     put_studies(session, run, [1, 2])
+    put(session, run, {"film": [judged(1, 9, sop_class="1.2.840.10008.5.1.4.1.1.7")]})
     put(session, run, {"sr": [instance(3, 1, Reason.NON_IMAGE_CAD_SR)], "x": Reason.NOT_DICOM})
     put(session, run, {"x": Reason.READ_FAILED}, etag="e2")
     index.listing_done(session, run.id)
@@ -35,6 +36,12 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
     results.record(session, run.id, unscored(planned(session, run, 2), NotScored.TIMED_OUT))
     assert plan.close_unscorable(session, run.id) == {NotScored.NO_2D_IMAGE: 1}
     runs.heartbeat(session, run.id, {"list": 0.5})
+    session.execute(
+        text("UPDATE instances SET rule_version = '0' WHERE sop_instance_uid = '1.2.1.9'")
+    )
+    judged_again = rejudge.judge_page(session, 0)
+    assert judged_again is not None
+    assert judged_again[1].judged == 1
     runs.finish(session, run.id, "finished")
     assert summary.summary(session, run.id).known == 3
     assert len(worklist.page(session, 10).items) == 3
@@ -51,6 +58,8 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
         "DELETE FROM results",
         "DELETE FROM findings",
         "DELETE FROM studies",
+        "INSERT INTO sites (name, prefix) VALUES ('x', 's3://x/')",
+        "UPDATE sites SET policy = '{}'",
         "CREATE TABLE identity.copy ()",
         "CREATE TABLE copy ()",
     ],
@@ -93,6 +102,7 @@ def test_the_reader_sees_the_worklist(session: Session, run: Run) -> None:
         "SELECT * FROM objects",
         "SELECT member FROM instances",
         "SELECT facts FROM instances",
+        "SELECT birth_trait FROM instances",
         "SELECT * FROM instances",
         "SELECT prefix FROM runs",
         "SELECT * FROM identity.patients",

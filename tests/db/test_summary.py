@@ -90,7 +90,7 @@ def test_a_late_image_makes_a_study_pending_again(session: Session, run: Run) ->
 def test_the_summary_of_a_run_that_ended_stays_as_it_was(session: Session, run: Run) -> None:
     put_studies(session, run, [1, 2])
     results.record(session, run.id, scored(planned(session, run, 1)))
-    runs.heartbeat(session, run.id, {"decode": 1.5, "infer": 2.5})
+    runs.heartbeat(session, run.id, {"decode": 1.5, "infer": 2.5}, 900, 300)
     runs.finish(session, run.id, "interrupted")
     ended = summary(session, run.id)
     later = runs.start(session, PREFIX, RELEASE, "0.1.0", "host:2")
@@ -98,6 +98,7 @@ def test_the_summary_of_a_run_that_ended_stays_as_it_was(session: Session, run: 
     assert summary(session, run.id) == ended
     assert (ended.known, ended.scored, ended.pending) == (2, 1, 1)
     assert (ended.seconds_by_stage["decode"], ended.seconds_by_stage["list"]) == (1.5, 0.0)
+    assert (ended.header_bytes_read, ended.header_bytes_needed) == (900, 300)
 
 
 CODES = st.sampled_from([Reason.OK, Reason.SPOT, Reason.TRUNCATED, Reason.SOP_OTHER])
@@ -118,7 +119,9 @@ OBJECT = st.one_of(
 )
 ARCHIVES = st.dictionaries(st.sampled_from("abcdefgh"), OBJECT, max_size=8)
 STEP = st.one_of(
-    st.tuples(st.just("put"), ARCHIVES, st.sampled_from(["e1", "e2"])),
+    st.tuples(
+        st.just("put"), ARCHIVES, st.sampled_from(["e1", "e2"]), st.sampled_from([1000, 1001])
+    ),
     st.tuples(st.just("list"), st.sampled_from("abcdefgh")),
     st.tuples(st.just("screen"), st.sampled_from([None, *NotScored])),
     st.tuples(st.just("close")),
@@ -128,8 +131,8 @@ STEP = st.one_of(
 
 def take(session: Session, run: Run, step: tuple[Any, ...]) -> Run:
     match step:
-        case ("put", archive, etag):
-            put(session, run, archive, etag)
+        case ("put", archive, etag, size):
+            put(session, run, archive, etag, size)
         case ("list", key):
             listed(session, run.id, PREFIX.bucket, [ListedObject(f"night/{key}", "e3", 3)])
         case ("screen", reason):
@@ -142,6 +145,19 @@ def take(session: Session, run: Run, step: tuple[Any, ...]) -> Run:
             runs.finish(session, run.id, "interrupted")
             return runs.start(session, PREFIX, RELEASE, "0.1.0", "host:2")
     return run
+
+
+# Images that are screened although another object holds other bytes under their UID.
+TWINS = text(
+    """
+    WITH live AS (
+        SELECT i.*, o.size FROM instances i JOIN objects o ON o.id = i.object_id
+        WHERE i.header_verdict = 'accepted' AND o.gone_at IS NULL AND o.indexed_at IS NOT NULL
+    )
+    SELECT count(*) FROM live one JOIN live other USING (sop_instance_uid)
+    WHERE one.verdict = 'accepted' AND one.size <> other.size
+    """
+)
 
 
 @settings(
@@ -158,6 +174,7 @@ def test_it_adds_up_after_whatever_happened(
             run = take(session, run, step)
             session.expire_all()
             assert adds_up(summary(session, run.id))
+            assert session.execute(TWINS).scalar_one() == 0
 
 
 def test_a_runs_objects_are_found_by_a_range_of_the_index(session: Session, run: Run) -> None:

@@ -29,6 +29,13 @@ def test_a_pseudonym_does_not_contain_what_it_stands_for() -> None:
     assert "DOE" not in KEYED.patient("DOE^JANE", "A", "1.2").upper()
 
 
+def test_a_trait_says_whether_two_images_of_a_study_agree_and_nothing_more() -> None:
+    assert KEYED.trait("1.2", "sex", " f ") == KEYED.trait("1.2", "sex", "F")
+    assert KEYED.trait("1.2", "sex", "F") != KEYED.trait("1.2", "sex", "M")
+    assert KEYED.trait("1.2", "sex", "F") != KEYED.trait("1.3", "sex", "F")
+    assert KEYED.trait("1.2", "sex", " ") is None
+
+
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="16 bytes"):
         Pseudonyms(b"short")

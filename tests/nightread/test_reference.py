@@ -9,7 +9,10 @@ PROMISED = {
     "InspectLine": "path member verdict reason detail warnings sop_class transfer_syntax manufacturer "
     "presentation_intent laterality view modifiers rows columns bits_stored voi source_kind",
     "ScreenDocument": "run release objects instances reasons studies not_scored_reasons seconds "
-    "studies_per_minute",
+    "studies_per_minute header_bytes",
+    "HeaderBytes": "read needed",
+    "RejudgeDocument": "judged changed changes moved",
+    "ChangedVerdicts": "before after instances",
     "DemoDocument": "worklist",
     "StatusDocument": "state studies_per_minute seconds_left",
     "Objects": "listed with_instances without_instance",

@@ -1,5 +1,6 @@
 """From a task's outcome to a result: the worst view counts, and nothing is left unsaid."""
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,8 +13,10 @@ from mammo.findings import Finding
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from mammo.views import Laterality, Projection
-from ray_jobs.assembly import Arranged, arrange, not_scored, result_of
-from ray_jobs.records import InstanceOutcome, StudyOutcome, StudyPlan
+from ray_jobs.assembly import Arranged, arrange, not_scored, result_of, seen
+from ray_jobs.looks import stored
+from ray_jobs.records import InstanceOutcome, Seen, StudyOutcome, StudyPlan
+from ray_jobs.study import screen
 from triton_repo.contract import Sizes
 from triton_repo.release import Canary, Manifest
 
@@ -33,7 +36,13 @@ MANIFEST = Manifest(
 FOUR = [(side, view) for side in Laterality for view in (Projection.CC, Projection.MLO)]
 
 
-def planned(number: int, side: Laterality, view: Projection, **changed: object) -> Planned:
+def planned(
+    number: int,
+    side: Laterality,
+    view: Projection,
+    look: dict[str, object] | None = None,
+    **changed: object,
+) -> Planned:
     uid = f"1.2.3.{number}"
     facts = Facts(
         sop_instance_uid=uid,
@@ -59,6 +68,7 @@ def planned(number: int, side: Laterality, view: Projection, **changed: object) 
         reason="OK",
         flags=(),
         facts=facts.as_dict(),
+        look=look,
     )
 
 
@@ -107,6 +117,28 @@ def test_missing_views_are_said() -> None:
     result = result_of(three, outcome(three, 0.1, 0.1, 0.1), ALONE, MANIFEST)
     assert result.missing_views == ("RMLO",)
     assert result.warnings == ("MISSING_VIEWS",)
+
+
+def test_a_view_twice_or_another_one_is_said_and_the_worst_counts() -> None:
+    again = study(*WHOLE.instances, planned(9, Laterality.LEFT, Projection.CC))
+    result = result_of(again, outcome(again, 0.1, 0.1, 0.1, 0.1, 0.9), ALONE, MANIFEST)
+    assert (result.probability, result.warnings) == (0.9, ("EXTRA_VIEWS",))
+    other = study(*WHOLE.instances, planned(9, Laterality.LEFT, Projection.ML))
+    result = result_of(other, outcome(other, 0.1, 0.1, 0.1, 0.1, 0.1), ALONE, MANIFEST)
+    assert result.warnings == ("EXTRA_VIEWS",)
+
+
+def test_a_copy_is_read_beside_the_image_that_it_may_be_one_of() -> None:
+    copy = replace(WHOLE.instances[0], id=9, key="copy.dcm", etag="f")
+    lonely = replace(copy, id=10, sop_instance_uid="1.2.3.99")
+    whole = replace(WHOLE, copies=(copy, lonely))
+    arranged = arrange(whole, MANIFEST)
+    assert [(c.instance_id, c.item.key) for c in arranged.plan.copies] == [(9, "copy.dcm")]
+    read = InstanceOutcome(arranged.plan.copies[0], sha256="1" * 64)
+    said = replace(outcome(whole, 0.1, 0.1, 0.1, 0.1), copies=(read,))
+    verdict = result_of(whole, said, arranged, MANIFEST).verdicts[-1]
+    assert (verdict.instance_id, verdict.reason) == (9, Reason.DUPLICATE_INSTANCE)
+    assert verdict.sha256 == "1" * 64
 
 
 def test_one_breast_alone_is_scored_and_said() -> None:
@@ -186,3 +218,34 @@ def test_an_image_that_the_release_was_not_made_for_is_said_beside_those_that_co
     assert len(arranged.plan.instances) == 1
     result = result_of(mixed, outcome(mixed, 0.2), arranged, MANIFEST)
     assert "SOME_NOT_VALID_FOR_RELEASE" in result.warnings
+
+
+def test_a_study_that_was_looked_at_in_its_archive_gets_the_result_of_any_other() -> None:
+    looks = [Seen(sha256="0" * 64, probability=p) for p in (0.1, 0.9, 0.2, 0.3)]
+    here = study(*(planned(n, *where) for n, where in enumerate(FOUR)))
+    there = study(*(planned(n, *where, stored(looks[n])) for n, where in enumerate(FOUR)))
+    arranged = arrange(there, MANIFEST)
+    assert [instance.seen for instance in arranged.plan.instances] == looks
+    expected = result_of(here, outcome(here, 0.1, 0.9, 0.2, 0.3), arrange(here, MANIFEST), MANIFEST)
+    assert result_of(there, seen(arranged.plan), arranged, MANIFEST) == expected
+
+
+def test_what_was_looked_at_is_not_read_again_where_a_part_of_the_study_is() -> None:
+    broken = Seen(Reason.DECODE_FAILED, sha256="1" * 64)
+    mixed = study(planned(1, *FOUR[0], stored(broken)), planned(2, *FOUR[1]))
+    read: list[str] = []
+
+    def reading(instance) -> bytes:
+        read.append(instance.sop_instance_uid)
+        return b"no DICOM"
+
+    ended = screen(arrange(mixed, MANIFEST).plan, reading, lambda _: None, MANIFEST)
+    assert read == ["1.2.3.2"]
+    assert ended.instances[0].reason is Reason.DECODE_FAILED
+    assert ended.not_scored is NotScored.ALL_QUARANTINED
+
+
+def test_a_study_all_of_whose_looks_failed_is_not_scored() -> None:
+    broken = stored(Seen(Reason.ARCHIVE_CORRUPT))
+    one = study(planned(1, *FOUR[0], broken))
+    assert seen(arrange(one, MANIFEST).plan).not_scored is NotScored.ALL_QUARANTINED

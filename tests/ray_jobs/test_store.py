@@ -1,6 +1,7 @@
 """Reading the archive: complete listings, exact ranges, and every failure named."""
 
 import socket
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -42,6 +43,11 @@ def test_a_listing_is_complete_and_leaves_out_folder_markers(admin, config: Stor
     for key in (*wanted, "list/deep/"):
         admin.put_object(Bucket=ARCHIVE, Key=key, Body=b"" if key.endswith("/") else b"x")
     assert sorted(item.key for page in pages(config, ARCHIVE, "list/") for item in page) == wanted
+
+
+def test_a_listing_says_when_an_object_was_put_there(item: Listed) -> None:
+    assert item.modified is not None
+    assert abs((datetime.now(UTC) - item.modified).total_seconds()) < 300
 
 
 def test_a_listing_of_several_pages_is_complete(admin, config: StoreConfig) -> None:

@@ -1,12 +1,15 @@
 """What kind of object and of image it is: not every readable picture is to be screened."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from mammo.codes import Flag, Reason, SourceKind
+from mammo.codes import Flag, Reason, SourceKind, Verdict
+from mammo.verdict import RULE_VERSION, Policy, kind
+from mammo.views import Projection
 
 ROOT = "1.2.840.10008.5.1.4.1.1"
 TEXTS = ("ProtocolName", "SeriesDescription", "PerformedProcedureStepDescription")
@@ -162,7 +165,7 @@ def test_a_small_field_is_a_biopsy_only_when_turned(make: Any) -> None:
     ("keyword", "text"),
     [
         ("SeriesDescription", "R CC C-View"),
-        ("SeriesDescription", "L MLO CView"),
+        ("SeriesDescription", "R CC CView"),
         ("ImageComments", "Intelligent 2D"),
         ("AcquisitionDeviceProcessingDescription", "INSIGHT 2D"),
         ("ManufacturerModelName", "V-Preview"),
@@ -182,7 +185,7 @@ def test_a_modifiers_meaning_may_name_the_product(make: Any) -> None:
     assert make.image(ViewCodeSequence=Sequence([view])).reason is Reason.SYNTHETIC_2D
 
 
-@pytest.mark.parametrize("text", ["R CC VIEW", "lateral views", "MLO's view"])
+@pytest.mark.parametrize("text", ["R CC VIEW", "lateral views", "CC's view"])
 def test_an_ordinary_view_is_not_computed(make: Any, text: str) -> None:
     assert make.image(SeriesDescription=text).reason is Reason.OK
 
@@ -349,6 +352,13 @@ def test_film_is_accepted_only_when_the_policy_says_so(make: Any) -> None:
     assert film.reason is Reason.SOP_SECONDARY_CAPTURE
     assert film.judged(accept_film_sc=True).reason is Reason.OK_FILM_SC
     assert film.facts.source_kind is SourceKind.FILM
+    assert Flag.W_FILM in film.flags
+
+
+def test_film_in_a_mammography_object_is_flagged_for_the_release_to_decide(make: Any) -> None:
+    image = make.image(DetectorType="FILM")
+    assert (image.reason, image.flags) == (Reason.OK, (Flag.W_FILM,))
+    assert image.facts.source_kind is SourceKind.FILM
 
 
 @pytest.mark.parametrize(
@@ -368,3 +378,62 @@ def test_film_is_accepted_only_when_the_policy_says_so(make: Any) -> None:
 def test_a_capture_that_is_no_whole_film_stays_excluded(make: Any, changes: dict[str, Any]) -> None:
     image = make.image(**{**FILM, **changes})
     assert image.judged(accept_film_sc=True).reason is Reason.SOP_SECONDARY_CAPTURE
+
+
+# --- what a policy and a manufacturer change
+
+
+@pytest.mark.parametrize(
+    ("changes", "policy"),
+    [
+        (FILM, {"accept_film_sc": True}),
+        ({"SOPClassUID": f"{ROOT}.1.2.1"}, {"accept_for_processing": True}),
+        ({"SeriesDescription": "R CC C-View"}, {"accept_synthetic_2d": True}),
+        ({"ImageType": ["ORIGINAL", "PRIMARY", "", "LOW_ENERGY"]}, {"accept_low_energy": True}),
+        (
+            {"ViewCodeSequence": None, "ViewPosition": "ML"},
+            {"extra_views": frozenset({Projection.ML})},
+        ),
+    ],
+)
+def test_the_kind_of_an_image_does_not_depend_on_who_admits_it(
+    make: Any, changes: dict[str, Any], policy: dict[str, Any]
+) -> None:
+    image = make.image(**changes)
+    assert image.judged(**policy).verdict is Verdict.ACCEPTED
+    assert kind(image.facts) is image.reason
+    assert image.reason.verdict is Verdict.EXCLUDED
+
+
+@pytest.mark.parametrize("name", ["GE MEDICAL SYSTEMS", "SIEMENS", "", None, "C-View STEREO"])
+def test_no_rule_looks_at_the_manufacturers_name(make: Any, name: str | None) -> None:
+    plain, other = make.image(), make.image(Manufacturer=name)
+    assert other.judged() == plain.judged()
+    kept = {"manufacturer": None, "source_kind": SourceKind.UNKNOWN}
+    assert replace(other.facts, **kept) == replace(plain.facts, **kept)
+
+
+def test_a_policy_is_what_json_states_and_its_version_names_it() -> None:
+    stated = {"accept_film_sc": True, "extra_views": ["ML", "LM"]}
+    policy = Policy.from_dict(stated)
+    assert policy == Policy(
+        accept_film_sc=True, extra_views=frozenset({Projection.ML, Projection.LM})
+    )
+    assert policy.rule_version == f"{RULE_VERSION}+accept_film_sc+LM+ML"
+    assert Policy.from_dict({}) == Policy()
+    assert Policy().rule_version == str(RULE_VERSION)
+
+
+@pytest.mark.parametrize(
+    ("stated", "wrong"),
+    [
+        ({"accept_film": True}, "`accept_film` is none of"),
+        ({"accept_film_sc": "yes"}, "`accept_film_sc` is neither true nor false"),
+        ({"extra_views": "ML"}, "`extra_views` is not a list of views"),
+        ({"extra_views": ["AP"]}, "`extra_views` is not a list of views"),
+        ({"extra_views": [{}]}, "`extra_views` is not a list of views"),
+    ],
+)
+def test_a_policy_that_states_something_else_is_refused(stated: dict[str, Any], wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        Policy.from_dict(stated)

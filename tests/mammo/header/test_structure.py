@@ -146,6 +146,12 @@ def test_a_header_beyond_the_limit_is_too_large_but_named(make: Any) -> None:
     assert image.facts.sop_instance_uid == "1.2.3.4"
 
 
+def test_a_header_says_how_many_bytes_it_took(make: Any) -> None:
+    image = make.image()
+    assert image.header.length == image.prefix.index(b"\xe0\x7f\x10\x00OW") + 12
+    assert make.object(b"no image" * 20, 160).header.length == 0
+
+
 def test_what_is_said_does_not_depend_on_how_much_was_read(make: Any) -> None:
     ds = make.mammogram()
     ds.add_new(0x00291010, "OB", bytes(LIMIT))

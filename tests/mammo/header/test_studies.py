@@ -106,22 +106,24 @@ def test_the_real_stereo_pair_names_its_raw_image(make: Any, shared: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("one", "other", "kept"),
+    ("one", "other", "kept", "why"),
     [
-        ({}, {"ImageType": ["DERIVED", "PRIMARY"]}, 0),
-        ({"LossyImageCompression": "01"}, {}, 1),
-        ({"ContentTime": "130000"}, {"ContentTime": "120500"}, 1),
-        ({"ContentTime": "120500"}, {}, 0),
+        ({}, {"ImageType": ["DERIVED", "PRIMARY"]}, 0, "the original"),
+        ({"LossyImageCompression": "01"}, {}, 1, "a rendering without loss"),
+        ({"ContentTime": "130000"}, {"ContentTime": "120500"}, 1, "an earlier rendering"),
+        ({"ContentTime": "120500"}, {}, 0, "an earlier rendering"),
+        ({}, {}, 0, "another copy"),
     ],
 )
-def test_of_two_renderings_of_an_exposure_one_is_kept(
-    member: Builder, one: dict[str, Any], other: dict[str, Any], kept: int
+def test_of_two_renderings_of_an_exposure_one_is_kept_and_the_choice_explained(
+    member: Builder, one: dict[str, Any], other: dict[str, Any], kept: int, why: str
 ) -> None:
     study = [member(**NOON, **one), member(**NOON, **other)]
     wanted = [Reason.DUPLICATE_EXPOSURE] * 2
     wanted[kept] = Reason.OK
     assert reasons(assemble(study)) == wanted
     assert reasons(assemble(study[::-1])) == wanted[::-1]
+    assert assemble(study).judgements[1 - kept].detail == f"Of this exposure {why} is used."
 
 
 def test_an_irradiation_event_ties_renderings_whatever_the_clock_says(member: Builder) -> None:

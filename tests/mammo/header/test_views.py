@@ -171,6 +171,14 @@ def test_the_code_wins_over_the_text_and_the_conflict_shows(make: Any) -> None:
     assert other.flags == (Flag.W_VIEW_CONFLICT,)
 
 
+@pytest.mark.parametrize("keyword", ["ProtocolName", "SeriesDescription"])
+def test_a_free_text_that_names_another_view_is_a_conflict_too(make: Any, keyword: str) -> None:
+    image = make.image(**{keyword: "Screening R MLO"})
+    assert image.facts.view == "CC"
+    assert image.judged().reason is Reason.REVIEW_VIEW_CONFLICT
+    assert make.image(**{keyword: "R CC, R MLO"}).reason is Reason.OK  # it names none
+
+
 def test_an_item_that_overruns_its_sequence_is_not_read(make: Any) -> None:
     image = make.image(ViewPosition="MLO")
     code = b"\x08\x00\x00\x01SH"

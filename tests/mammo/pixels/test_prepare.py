@@ -1,5 +1,6 @@
 """The tensor a model sees, and the way back from it."""
 
+import hashlib
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,25 @@ def test_a_real_mammogram_is_cropped_to_its_breast(
     assert (prepared.side, prepared.side_clear, prepared.voi) == (side, True, voi)
     assert (prepared.flags, prepared.reviews) == (flags, ())
     assert np.abs(np.array(prepared.breast_box) - box).max() < 0.03 * max(image.pixels.shape)
+
+
+@pytest.mark.parametrize(
+    ("name", "tensor"),
+    [  # as release base-2026-11 was trained, calibrated and measured on
+        ("ge-essential-rmlo-jpll", "a8a41b7ff3db2542"),
+        ("siemens-inspiration-stereo-lcc", "1c696a996c931a34"),
+        ("lumisys-film-sc-lmlo-j2ki", "acd3f082c6f4618f"),
+        ("cbis-ddsm-film-sc-rcc-rle", "7a260f51c619c716"),
+        ("film-lcc-rewrapped-j2kr", "e29418a425bb0f3f"),
+    ],
+)
+def test_the_preparation_of_a_shipped_release_does_not_change_by_a_bit(
+    real: Path, name: str, tensor: str
+) -> None:
+    """Another rendering needs another `version`, and a release made with it."""
+    assert Preparation().version == "area2-linear/1"
+    prepared = prepare(decode((real / f"{name}.dcm").read_bytes()), None, Preparation())
+    assert hashlib.sha256(prepared.tensor.tobytes()).hexdigest()[:16] == tensor
 
 
 def test_a_mirrored_real_image_under_its_old_header_goes_to_review(real: Path) -> None:
