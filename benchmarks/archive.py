@@ -11,7 +11,6 @@ import gzip
 import io
 import multiprocessing
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -252,7 +251,9 @@ def _read_large(kind: str, path: Path) -> tuple[float, int, float]:
             members += 1
             if members <= STUDY:
                 prepare(decode(member.whole()), None, Preparation())
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not ru_maxrss: that begins with what the parent had when it forked.
+    status = Path("/proc/self/status").read_text()
+    peak = int(status.split("VmHWM:")[1].split()[0]) / 1024
     return peak, members, perf_counter() - began
 
 
