@@ -139,7 +139,7 @@ def test_a_child_that_does_not_start_says_nothing_against_the_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """An installation that is broken must not quarantine an archive."""
-    monkeypatch.setattr("sys.path", ["/nowhere"])
+    monkeypatch.setattr("sys.executable", "/bin/false")
     decoder = Decoder(2048)
     with pytest.raises(DecoderLost, match="does not start"):
         prepared(decoder, small())

@@ -14,7 +14,7 @@ import pytest
 from pydicom.pixels import apply_voi_lut
 
 from mammo import decode, header, verdict
-from mammo.codes import Reason, SourceKind
+from mammo.codes import Flag, Reason, SourceKind
 from mammo.phantoms import PhantomImage, Resolution, encode, plan, render
 from mammo.phantoms.machines import MACHINES, Look
 from mammo.phantoms.plan import Syntax
@@ -89,9 +89,9 @@ def test_the_index_accepts_it(model: str, images: dict[str, PhantomImage]):
     assert facts is not None
     judgement = verdict.judge(facts, verdict.Policy())
     assert judgement.reason is Reason.OK
-    assert judgement.flags == ()
-    assert facts.laterality is image.laterality
     film = image.background.machine.look is Look.FILM
+    assert judgement.flags == ((Flag.W_FILM,) if film else ())
+    assert facts.laterality is image.laterality
     assert facts.source_kind is (SourceKind.FILM if film else SourceKind.FFDM)
 
 
