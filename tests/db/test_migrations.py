@@ -119,6 +119,7 @@ def test_databases_of_one_server_can_be_migrated_at_once_before_the_roles_exist(
             run_sql(server, f"CREATE DATABASE {name}")
         urls = [in_database(postgres_url, name) for name in names]
         list(processes.map(migrate.upgrade, urls))
+        assert [migrate.check(url) for url in urls] == [[], [], []]
     finally:
         for name in names:
             run_sql(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

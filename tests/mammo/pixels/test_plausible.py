@@ -61,7 +61,8 @@ def test_every_real_mammogram_is_a_picture(shared: Path) -> None:
     names = ("ge-essential-rmlo-jpll", "siemens-inspiration-stereo-lcc", "lumisys-film-sc-lmlo-j2ki",
              "cbis-ddsm-film-sc-rcc-rle", "film-lcc-rewrapped-j2kr")  # fmt: skip
     for name in names:
-        plausible.check(decode((shared / "data" / "dicom-mg" / f"{name}.dcm").read_bytes()).pixels)
+        data = (shared / "data" / "dicom-mg" / f"{name}.dcm").read_bytes()
+        assert not refused(decode(data).pixels), name
 
 
 def test_every_film_of_three_collections_is_a_picture(shared: Path) -> None:
