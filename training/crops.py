@@ -28,11 +28,12 @@ GRAIN = 2.5  # grey levels of noise at most, on real pictures; phantoms carry th
 class Crop:
     """A cut with what is on it, in its own pixels."""
 
-    picture: Gray  # (SIDE, SIDE)
+    picture: Gray  # (side, side)
     boxes: Array  # (n, 4), lesions whose middle is inside
     kinds: NDArray[np.int64]  # (n,), index into KINDS
     ignored: Array  # (m, 4), neither lesion nor healthy
     complete: tuple[bool, ...]  # for each of KINDS, whether all lesions are marked
+    specks: NDArray[np.int64]  # (s, 2), x and y of calcified pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,12 @@ def sources(stores: Mapping[str, Store], shares: Mapping[str, float]) -> list[So
 
 
 def batch(
-    sources: Sequence[Source], size: int, seed: int, step: int, place: Place = ALONE
+    sources: Sequence[Source],
+    size: int,
+    seed: int,
+    step: int,
+    place: Place = ALONE,
+    side: int = SIDE,
 ) -> list[Crop]:
     """The cuts of one training step, or this process's part of them."""
     shares = np.array([source.share for source in sources])
@@ -72,31 +78,36 @@ def batch(
         source = sources[int(np.searchsorted(shares, (number + rng.random()) / size))]
         index = int(rng.choice(source.indices))
         crops.append(
-            cut(source.store.pictures[index], source.store.views[index], rng, source.grain)
+            cut(source.store.pictures[index], source.store.views[index], rng, source.grain, side)
         )
     return crops
 
 
-def cut(picture: Gray, view: View, rng: np.random.Generator, grain: float) -> Crop:
-    """A random cut: three in five around a lesion, the others anywhere in the breast."""
+def cut(
+    picture: Gray, view: View, rng: np.random.Generator, grain: float, side: int = SIDE
+) -> Crop:
+    """A random cut of side x side: three in five around a lesion, the others anywhere in the breast."""
     height, width = picture.shape
     scale = float(np.exp(rng.uniform(*np.log(SCALE))))
     if len(view.lesions) and rng.random() < 0.6:
         x0, y0, x1, y1 = view.lesions[rng.integers(len(view.lesions))].box
-        at = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) * scale + rng.uniform(-0.4, 0.4, 2) * SIDE
+        at = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) * scale + rng.uniform(-0.4, 0.4, 2) * side
     else:
         at = _tissue(picture, rng) * scale
-    corner = np.clip(at - SIDE / 2, 0, np.maximum(np.array([width, height]) * scale - SIDE, 0))
+    corner = np.clip(at - side / 2, 0, np.maximum(np.array([width, height]) * scale - side, 0))
     shift = 0.5 * scale - 0.5  # pixel centres stay pixel centres
     matrix = np.array([[scale, 0, shift - corner[0]], [0, scale, shift - corner[1]]])
     cutting = cv2.warpAffine(
-        np.ascontiguousarray(picture), matrix, (SIDE, SIDE), flags=cv2.INTER_LINEAR
+        np.ascontiguousarray(picture), matrix, (side, side), flags=cv2.INTER_LINEAR
     )
     place = np.tile(corner, 2)
     boxes = view.boxes * scale - place
     kinds = np.array([KINDS.index(lesion.kind) for lesion in view.lesions], np.int64)
     middle = (boxes[:, :2] + boxes[:, 2:]) / 2
-    inside = ((middle >= 0) & (middle < SIDE)).all(axis=1)
+    inside = ((middle >= 0) & (middle < side)).all(axis=1)
+    calcified = [one for lesion in view.lesions for one in lesion.specks]
+    specks = (np.array(calcified, np.float64).reshape(-1, 2) + 0.5) * scale - corner
+    specks = np.floor(specks[((specks >= 0) & (specks < side)).all(axis=1)])
     ignored = np.array(view.ignored, np.float64).reshape(-1, 4) * scale - place
     return Crop(
         picture=_retouch(cutting, rng, grain),
@@ -104,6 +115,7 @@ def cut(picture: Gray, view: View, rng: np.random.Generator, grain: float) -> Cr
         kinds=kinds[inside],
         ignored=np.concatenate([ignored, boxes[~inside]]),
         complete=tuple(Kind(kind) in view.kinds for kind in KINDS),
+        specks=specks.astype(np.int64),
     )
 
 

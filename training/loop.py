@@ -55,7 +55,7 @@ def train(
     """
     model = model.to(memory_format=torch.channels_last).train()
     average = copy.deepcopy(model)
-    backbone = {id(p) for p in model.backbone.parameters()}
+    backbone = {id(p) for name, p in model.named_parameters() if name.startswith("backbone.")}
     trained = [p for p in model.parameters() if p.requires_grad]
     groups = [
         {"params": [p for p in trained if id(p) in backbone], "share": stage.backbone_share},

@@ -21,10 +21,10 @@ class Stage(_Part):
     steps: PositiveInt
     batch: PositiveInt
     learning_rate: PositiveFloat  # the highest of the cycle
-    backbone_share: PositiveFloat  # of it, for the pretrained part
     weight_decay: float = Field(ge=0)
     average: float = Field(ge=0, lt=1)  # share of the averaged weights that a step keeps
-    frozen_stages: NonNegativeInt  # of the backbone, counted from the picture
+    backbone_share: PositiveFloat = 1.0  # of the rate, for the pretrained part
+    frozen_stages: NonNegativeInt = 0  # of the backbone, counted from the picture
 
 
 class Shares(_Part):
@@ -66,6 +66,7 @@ class Recipe(_Part):
     boxes: PositiveInt  # that leave the detector
     shares: Shares
     phantoms: Phantoms
+    specks: Stage
     detector: Stage
     classifier: Stage
 

@@ -32,6 +32,7 @@ from training import (
     team,
     train_classifier,
     train_detector,
+    train_specks,
 )
 from training.datasets.folders import DatasetError
 from training.datasets.record import Split
@@ -136,6 +137,7 @@ def trained(
     first = np.array(made.stores["phantoms-validation"].pictures[0])
     picture = torch.from_numpy(first[None, None])
     if not finding.is_file():
+        team.together(_specks, (out, chosen, preparation, data), processes, out)
         team.together(_detector, (out, chosen, preparation, data), processes, out)
         model = train_detector.trained(out)
         raw = out / "detector-unbalanced.onnx"
@@ -152,6 +154,12 @@ def trained(
         team.together(_classifier, (out, chosen, preparation, data), processes, out)
         judged = train_classifier.trained(out)
         export.classifier_graph(judged, sizes, picture, finding, judging)
+
+
+def _specks(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
+    made = material.make(out, chosen, preparation, data)
+    sources = crops.sources(made.stores, {"phantoms-train": 1.0})
+    train_specks.train(sources, chosen.specks, out)
 
 
 def _detector(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:

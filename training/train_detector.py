@@ -1,4 +1,4 @@
-"""Trains the detector on cuts of phantoms and of real pictures."""
+"""Trains the detector on cuts of phantoms and of real pictures; what it knows of specks stays."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training import crops, loop, team
+from training import crops, loop, team, train_specks
 from training.networks import detector, losses
 from training.recipe import Stage
 from triton_repo.contract import KINDS
@@ -20,6 +20,7 @@ def train(sources: Sequence[crops.Source], stage: Stage, folder: Path) -> None:
     torch.manual_seed(stage.seed)
     model = detector.Detector()
     model.backbone.freeze(stage.frozen_stages)
+    model.specks = train_specks.trained(folder).requires_grad_(requires_grad=False)
 
     def loss_at(step: int) -> Tensor:
         return loss(model, crops.batch(sources, stage.batch, stage.seed, step, team.place()))

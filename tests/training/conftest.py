@@ -5,5 +5,11 @@ from importlib.util import find_spec
 collect_ignore = (
     []
     if find_spec("torch")
-    else ["test_balance.py", "test_crops.py", "test_networks.py", "test_training.py"]
+    else [
+        "test_balance.py",
+        "test_crops.py",
+        "test_networks.py",
+        "test_specks.py",
+        "test_training.py",
+    ]
 )

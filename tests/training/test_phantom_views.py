@@ -2,9 +2,11 @@
 
 from itertools import chain, pairwise
 
+import cv2
 import numpy as np
 import pytest
 
+from mammo.codes import Kind
 from mammo.prepare import Preparation
 from training.datasets import phantoms
 from training.datasets.phantoms import Portion, Studies
@@ -76,3 +78,22 @@ def test_each_lesion_of_a_study_has_a_template_of_its_size(seed: int) -> None:
             x0, y0, x1, y1 = lesion.box
             assert (template.width, template.height) == pytest.approx((x1 - x0, y1 - y0))
             assert max(template.picture.shape) >= max(template.width, template.height) - 2
+
+
+def test_calcified_pixels_are_where_the_picture_is_brighter() -> None:
+    portion = Portion(backgrounds=8, exposures=1, most_lesions=4)
+    drawn = [phantoms.training_views(portion, PREPARATION, n) for n in range(portion.backgrounds)]
+    brighter = []
+    for picture, view in chain(*drawn):
+        for lesion in view.lesions:
+            if lesion.kind is Kind.MASS:
+                assert lesion.specks == ()
+                continue
+            x, y = np.array(lesion.specks).T
+            x0, y0, x1, y1 = lesion.box
+            assert x0 - 1 <= x.min() <= x.max() < x1 + 1
+            assert y0 - 1 <= y.min() <= y.max() < y1 + 1
+            around = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 4)
+            brighter.append((picture[y, x] - around[y, x]).mean())
+    assert len(brighter) >= 4
+    assert np.mean(np.array(brighter) > 0) > 0.9

@@ -19,6 +19,7 @@ from training.datasets.record import Lesion, Split
 from training.datasets.store import Gray, View
 
 NAME = "phantoms"
+COVERED = 0.25  # of a prepared pixel's brightness, from which it is a calcification's
 # Blocks of seeds, far apart; `nightread phantoms --seed` takes small ones.
 TRAIN_SEED, VALIDATION_SEED, TEST_SEED, REFERENCE_SEED = (
     1_000_000_000,
@@ -122,6 +123,23 @@ def _template(lesion: phantoms.Lesion, done: Prepared, resolution: Resolution) -
     )
 
 
+def _specks(
+    lesion: phantoms.Lesion, done: Prepared, resolution: Resolution
+) -> tuple[tuple[int, int], ...]:
+    """The prepared pixels that its calcifications cover; none for a mass."""
+    if lesion.kind is not Kind.CALCIFICATION:
+        return ()
+    y, x = np.nonzero(lesion.picture > 0)
+    pixel = lesion.grid / resolution  # of its picture, in pixels of the view's
+    x0, y0 = (lesion.left + x) * pixel, (lesion.top + y) * pixel
+    boxes = done.geometry.to_prepared(np.stack([x0, y0, x0 + pixel, y0 + pixel], axis=1))
+    middles = np.floor((boxes[:, :2] + boxes[:, 2:]) / 2).astype(np.int64)
+    places, number = np.unique(middles, axis=0, return_inverse=True)
+    share = (pixel * done.geometry.scale) ** 2  # of a prepared pixel
+    covered = np.bincount(number.ravel(), lesion.picture[y, x]) * share
+    return tuple((int(x), int(y)) for x, y in places[covered >= COVERED])
+
+
 def _view(
     behind: phantoms.Background,
     shown: Sequence[phantoms.Lesion],
@@ -141,7 +159,13 @@ def _view(
         split=split,
         malignant=any(lesion.malignant for lesion in shown),
         lesions=tuple(
-            Lesion((x0, y0, x1, y1), lesion.kind, lesion.malignant, lesion.detectability)
+            Lesion(
+                (x0, y0, x1, y1),
+                lesion.kind,
+                lesion.malignant,
+                lesion.detectability,
+                _specks(lesion, done, behind.resolution),
+            )
             for lesion, (x0, y0, x1, y1) in zip(shown, boxes.tolist(), strict=True)
         ),
         ignored=(),

@@ -26,6 +26,7 @@ class Lesion:
     kind: Kind
     malignant: bool | None  # None: not known for this lesion
     detectability: float | None = None  # d', phantoms only
+    specks: tuple[tuple[int, int], ...] = ()  # x, y of pixels that are calcified, phantoms only
 
 
 @dataclass(frozen=True, slots=True)

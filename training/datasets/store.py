@@ -97,7 +97,13 @@ def open_store(folder: Path, preparation: Preparation) -> Store | None:
 
 def _view(row: dict[str, Any]) -> View:
     lesions = tuple(
-        Lesion(tuple(one["box"]), Kind(one["kind"]), one["malignant"], one["detectability"])
+        Lesion(
+            tuple(one["box"]),
+            Kind(one["kind"]),
+            one["malignant"],
+            one["detectability"],
+            tuple((x, y) for x, y in one["specks"]),
+        )
         for one in row["lesions"]
     )
     return View(

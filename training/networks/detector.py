@@ -2,8 +2,7 @@
 
 Heads as in Zhou et al., "Objects as Points", 2019; boxes as distances to the four sides as in
 Tian et al., "FCOS", ICCV 2019; pyramid as in Lin et al., "Feature Pyramid Networks", CVPR 2017,
-summed up to stride 8 only. Beside it a shallow branch of its own, trained from nothing: single
-calcifications are two or three pixels wide, which ImageNet's first layers were not made for.
+summed up to stride 8 only. Beside it what `specks` knows of single calcifications.
 """
 
 import copy
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from training.networks import backbone, decode
+from training.networks import backbone, decode, specks
 
 STRIDE = 8
 WIDTH = 64  # channels of the pyramid
@@ -38,12 +37,11 @@ class Detector(nn.Module):
         super().__init__()
         self.backbone = backbone.Pyramid(pretrained)
         self.laterals = nn.ModuleList(nn.Conv2d(c, WIDTH, 1) for c in backbone.CHANNELS[1:])
-        self.specks = nn.Sequential(
-            nn.Conv2d(3, 16, 3, stride=2, padding=1),
+        self.specks = specks.Specks()
+        self.clusters = nn.Sequential(
+            nn.Conv2d(specks.WIDTH + 1, 48, 3, stride=2, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(16, 32, 3, stride=2, padding=1),
-            nn.ReLU(inplace=True),
-            nn.Conv2d(32, WIDTH, 3, stride=2, padding=1),
+            nn.Conv2d(48, WIDTH, 3, stride=2, padding=1),
         )
         self.smooth = nn.Sequential(_conv(WIDTH), _conv(WIDTH))
         self.heat = nn.Conv2d(WIDTH, kinds, 1)
@@ -58,7 +56,8 @@ class Detector(nn.Module):
         maps = self.backbone(seen)[1:]
         p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
         p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
-        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest") + self.specks(seen)
+        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest")
+        p3 = p3 + self.clusters(self.specks(seen))
         x = self.smooth(p3)
         return self.heat(x), F.softplus(self.sides(x).float()) * UNIT
 
