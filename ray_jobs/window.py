@@ -37,26 +37,7 @@ def finished(
     was submitted is killed with its worker. `each_poll` is called about every second, however
     long the tasks take. Closing the generator cancels what is in flight.
     """
-    source = iter(items)
-    flying: dict[Any, tuple[Item, float]] = {}
-    try:
-        while True:
-            for item in islice(source, limit - len(flying)):
-                flying[submit(item)] = (item, monotonic())
-            if not flying:
-                return
-            ready, _ = ray.wait(list(flying), num_returns=1, timeout=POLL_S)
-            each_poll()
-            for ref in ready:
-                item, _ = flying.pop(ref)
-                yield Ended(item, _outcome(ref))
-            for ref in [r for r, (_, began) in flying.items() if monotonic() - began > timeout_s]:
-                item, _ = flying.pop(ref)
-                ray.cancel(ref, force=True)
-                yield Ended(item, None, overdue=True)
-    finally:
-        for ref in flying:
-            ray.cancel(ref, force=True)
+    return _in_flight(items, submit, limit, timeout_s, each_poll, lambda ref: (_outcome(ref), True))
 
 
 def streamed(
@@ -71,6 +52,18 @@ def streamed(
     A task that ends gives a last `Ended` with the value None. `timeout_s` is the longest time
     between two values.
     """
+    return _in_flight(items, submit, limit, timeout_s, each_poll, _next_value)
+
+
+def _in_flight(
+    items: Iterable[Item],
+    submit: Callable[[Item], Any],
+    limit: int,
+    timeout_s: float,
+    each_poll: Callable[[], None],
+    take: Callable[[Any], tuple[Any, bool]],
+) -> Iterator[Ended[Item]]:
+    """take: the value of a task that is ready, and whether it was the last."""
     source = iter(items)
     flying: dict[Any, tuple[Item, float]] = {}
     try:
@@ -83,9 +76,8 @@ def streamed(
             each_poll()
             for task in ready:
                 item, _ = flying.pop(task)
-                ref = next(task, None)
-                value = None if ref is None else _outcome(ref)
-                if not (value is None or isinstance(value, RayError)):
+                value, last = take(task)
+                if not last:
                     flying[task] = (item, monotonic())
                 yield Ended(item, value)
             for task in [t for t, (_, since) in flying.items() if monotonic() - since > timeout_s]:
@@ -95,6 +87,12 @@ def streamed(
     finally:
         for task in flying:
             ray.cancel(task, force=True)
+
+
+def _next_value(task: Any) -> tuple[Any, bool]:
+    ref = next(task, None)
+    value = None if ref is None else _outcome(ref)
+    return value, value is None or isinstance(value, RayError)
 
 
 def _outcome(ref: Any) -> Any:
