@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import settings
 
 from nightread.settings import Settings, load_settings
 from nightread.stack import throwaway
@@ -13,6 +14,10 @@ from nightread.stack.layout import Layout
 from nightread.stack.up import up
 
 pytest_plugins = ["tests.calls"]
+
+# The same examples on every machine, however slow: a red run can be repeated.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
