@@ -15,7 +15,7 @@ from training.recipe import Recipe
 from training.search import Search
 
 WORST = 4  # false alarms kept of a view
-MINED = 1000  # views of each store that are searched
+MINED = 600  # views of each store that are searched
 
 
 def pools(
