@@ -2,13 +2,15 @@
 
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-from mammo.codestream import Family
+from mammo.codestream import Codestream, Family
 from mammo.pixel_format import Format
 
 Codec = Callable[[memoryview], NDArray[Any]]
@@ -23,6 +25,7 @@ class Syntax(NamedTuple):
     family: Family
     decode: Codec
     lossy: bool
+    half: Callable[[Codestream], NDArray[Any]] | None = None  # the first wavelet level left out
 
 
 _codecs: Any = imagecodecs  # its stubs leave out that buffers may be memoryviews
@@ -33,13 +36,25 @@ def _jpeg_2000(frame: memoryview) -> NDArray[Any]:
     return pixels
 
 
-def _htj2k(frame: memoryview) -> NDArray[Any]:
+def _jpeg_2000_half(stream: Codestream) -> NDArray[Any]:
+    """By Pillow, as OpenJPEG's other wrappers do not pass its resolution on.
+
+    It returns 8 or 16 bits, unsigned, the samples in the highest ones.
+    """
+    image = Jpeg2KImageFile(BytesIO(stream.data))
+    image.reduce = 1
+    wide: NDArray[Any] = np.asarray(image)
+    samples = wide >> (8 * wide.itemsize - stream.precision)
+    return samples.astype(np.int32) - (1 << stream.precision - 1) if stream.signed else samples
+
+
+def _htj2k(frame: memoryview, levels_left_out: int | None = None) -> NDArray[Any]:
     """By OpenJPH, whose wrapper drops errors and returns what was decoded until then."""
     dropped: list[object] = []
     before = sys.unraisablehook
     sys.unraisablehook = lambda report: dropped.append(report.exc_type)
     try:
-        pixels: NDArray[Any] = _codecs.htj2k_decode(frame)
+        pixels: NDArray[Any] = _codecs.htj2k_decode(frame, skipres=levels_left_out)
     finally:
         sys.unraisablehook = before
     if dropped:
@@ -49,8 +64,10 @@ def _htj2k(frame: memoryview) -> NDArray[Any]:
 
 _JPEG = Syntax("jpeg8", Family.JPEG, _codecs.jpeg8_decode, lossy=False)
 _LS = Syntax("jpegls", Family.JPEG_LS, _codecs.jpegls_decode, lossy=False)
-_J2K = Syntax("jpeg2k", Family.JPEG_2000, _jpeg_2000, lossy=False)
-_HT = Syntax("htj2k", Family.JPEG_2000, _htj2k, lossy=False)
+_J2K = Syntax("jpeg2k", Family.JPEG_2000, _jpeg_2000, lossy=False, half=_jpeg_2000_half)
+_HT = Syntax(
+    *("htj2k", Family.JPEG_2000, _htj2k), lossy=False, half=lambda stream: _htj2k(stream.data, 1)
+)
 
 COMPRESSED = {
     "1.2.840.10008.1.2.4.50": _JPEG._replace(lossy=True),

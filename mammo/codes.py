@@ -252,6 +252,10 @@ class Flag(StrEnum):
         "W_MIRRORED_BY_HEADER",
         "Patient Orientation and pixels agree on a mirrored image",
     )
+    W_HALF_RESOLUTION = (
+        "W_HALF_RESOLUTION",
+        "JPEG 2000 was decoded at half its resolution, as the release wants it",
+    )
     W_TURNED = "W_TURNED", "the header says that the image is turned by 90 degrees"
     W_SIDE_UNCLEAR = "W_SIDE_UNCLEAR", "the chest wall side is not clear from the pixels"
     W_SPACING_INVALID = "W_SPACING_INVALID", "pixel spacing is missing or outside 0.03 to 0.2 mm"

@@ -37,6 +37,7 @@ class Codestream(NamedTuple):
     precision: int  # bits a sample
     samples: int
     point_transform: int  # low bits that lossless JPEG dropped
+    signed: bool = False  # JPEG 2000 alone says so
 
 
 def look(frame: memoryview, family: Family) -> Codestream:
@@ -98,7 +99,7 @@ def _jpeg_2000(frame: memoryview) -> Codestream:
     depth, step_x, step_y = stream[42], stream[43], stream[44]
     if (step_x, step_y) != (1, 1):
         raise _foreign()
-    return Codestream(stream, y - y0, x - x0, (depth & 0x7F) + 1, samples, 0)
+    return Codestream(stream, y - y0, x - x0, (depth & 0x7F) + 1, samples, 0, bool(depth & 0x80))
 
 
 def _unboxed(frame: memoryview) -> memoryview:

@@ -28,6 +28,7 @@ __all__ = ["MAX_PIXELS", "Decoded", "PixelError", "decode"]
 Stored = NDArray[np.uint16] | NDArray[np.int16]
 
 END = b"\xff\xd9"  # EOI in JPEG, EOC in JPEG 2000; cannot occur in entropy-coded bytes
+DEEPEST_HALF = 14  # bits; a low pass may overshoot them by half
 TAIL = 64  # bytes in which the end marker must lie: some writers pad generously
 
 
@@ -39,6 +40,7 @@ class Decoded:
     header: Dataset  # without pixel data
     flags: tuple[Flag, ...]
     codec: str  # what decoded it, for counting
+    half: bool = False  # a wavelet's low pass: rows and columns halved, rounded up
 
 
 NATIVE = {
@@ -50,8 +52,11 @@ NATIVE = {
 }
 
 
-def decode(data: bytes | memoryview) -> Decoded:
+def decode(data: bytes | memoryview, *, half: bool = False) -> Decoded:
     """Decode a whole DICOM file that holds one grayscale frame.
+
+    `half`: at half resolution where the codestream holds it (JPEG 2000 and HTJ2K, Flag
+    W_HALF_RESOLUTION); all else is decoded whole.
 
     The bytes are read in place, and native pixels may lie in them still. No pixels are allocated before the
     declared size was found below MAX_PIXELS and equal in header and codestream.
@@ -72,10 +77,17 @@ def decode(data: bytes | memoryview) -> Decoded:
     syntax = codecs.COMPRESSED[file.syntax]
     stream = codestream.look(frame, syntax.family)
     _compare(stream, form)
-    raw, codec = _first_that_can(file, form, stream.data, syntax.decode, syntax.codec)
+    low_pass = _half(stream, form, syntax) if half else None
+    if low_pass is None:
+        raw, codec = _first_that_can(file, form, stream.data, syntax.decode, syntax.codec)
+    else:
+        raw, codec = low_pass, f"{syntax.codec} half"
+        flags.append(Flag.W_HALF_RESOLUTION)
     if stream.precision < form.stored:  # a deeper one is common, and right if its values fit
         flags.append(Flag.W_PRECISION_MISMATCH)
-    return Decoded(_samples(raw, stream, form, syntax), file.header, tuple(flags), codec)
+    slack = _slack(stream, form, lossy=syntax.lossy, half=low_pass is not None)
+    pixels = _samples(raw, stream, form, slack)
+    return Decoded(pixels, file.header, tuple(flags), codec, half=low_pass is not None)
 
 
 def _refuse_constant(least: int, most: int) -> None:
@@ -137,6 +149,29 @@ def _compare(stream: Codestream, form: Format) -> None:
     if END not in bytes(stream.data[-TAIL:]):
         # libjpeg and OpenJPH fill what is missing with grey, and say nothing
         raise PixelError(Reason.TRUNCATED, "the codestream has no end marker")
+
+
+def _half(stream: Codestream, form: Format, syntax: Syntax) -> NDArray[Any] | None:
+    """The low pass of the first wavelet level; None where there is none that can be trusted.
+
+    A low pass undershoots beside edges, and OpenJPH wraps what is below zero: seen as int16 it
+    is negative again, as long as no true value is so high. Signed values in an unsigned stream
+    jump where they change sign, and their low pass means nothing.
+    """
+    if syntax.half is None or form.signed is not stream.signed or form.stored > DEEPEST_HALF:
+        return None
+    try:
+        raw = syntax.half(stream)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001 -- whatever is wrong, the whole decoding will tell
+        return None
+    expected = (-(-stream.rows // 2), -(-stream.columns // 2))
+    if raw.shape != expected or raw.dtype.kind not in "ui":
+        return None
+    if raw.dtype == np.uint16:
+        raw = raw.view(np.int16).clip(0).view(np.uint16)
+    return raw
 
 
 def _first_that_can(
@@ -203,12 +238,20 @@ def _extended(values: NDArray[np.uint16], bits: int) -> NDArray[np.int16]:
     return (values << np.uint16(spare)).view(np.int16) >> np.int16(spare)
 
 
-def _samples(raw: NDArray[Any], stream: Codestream, form: Format, syntax: Syntax) -> Stored:
-    """Decoded samples as stored values.
+def _slack(stream: Codestream, form: Format, *, lossy: bool, half: bool) -> int:
+    """By how much values may overshoot Bits Stored, and are then clipped.
 
-    The codec's idea of the sign is not believed: it comes from the header. A codestream deeper
-    than Bits Stored is right as long as its values fit; a lossy one may overshoot by a
-    sixteenth of the range and is then clipped.
+    A codestream deeper than Bits Stored is right as long as its values fit; a lossy one may
+    overshoot by a sixteenth of the range, a low pass at a sharp edge by a quarter and in a
+    corner by half.
+    """
+    if stream.precision <= form.stored:
+        return 0
+    return (1 << form.stored) // (2 if half else 16) if half or lossy else 0
+
+
+def _samples(raw: NDArray[Any], stream: Codestream, form: Format, slack: int) -> Stored:
+    """Decoded samples as stored values; the sign is the header's, whatever the codec thinks.
 
     Raises PixelError: PRECISION_OVERFLOW or CONSTANT_IMAGE.
     """
@@ -216,7 +259,6 @@ def _samples(raw: NDArray[Any], stream: Codestream, form: Format, syntax: Syntax
     least, most = _range(raw)
     if form.signed and raw.dtype.kind == "i":
         low, high = -(1 << form.stored - 1), (1 << form.stored - 1) - 1
-    slack = (1 << form.stored) // 16 if syntax.lossy and stream.precision > form.stored else 0
     if least < low - slack or most > high + slack:
         raise PixelError(Reason.PRECISION_OVERFLOW, "decoded values do not fit Bits Stored")
     if least < low or most > high:

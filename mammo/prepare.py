@@ -39,6 +39,7 @@ class Preparation:
     width: int = 640  # columns
     margin: float = 0.02  # around the breast's box, share of the box's longer side
     version: str = "area2-linear/1"  # names the resampling below and the breast's finder
+    half_jpeg_2000: bool = False  # decoded at half resolution, where the codestream holds it
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +78,7 @@ def prepare(
         rendering = voi.choose(decoded.header, decoded.pixels)
         gray = rendering.apply(decoded.pixels)
     hanging = read_hanging(decoded.header, laterality)
-    return _prepare(gray, hanging, params, stage, rendering)
+    return _prepare(gray, hanging, params, stage, rendering, _native_shape(decoded))
 
 
 def prepare_gray(
@@ -87,7 +88,7 @@ def prepare_gray(
     stage: Stage = untimed,
 ) -> Prepared:
     """The same for a picture (rows, columns) that is 8-bit gray already, 0 black."""
-    return _prepare(gray, Hanging(0, None, _usual(laterality)), params, stage, None)
+    return _prepare(gray, Hanging(0, None, _usual(laterality)), params, stage, None, None)
 
 
 def _prepare(
@@ -96,6 +97,7 @@ def _prepare(
     params: Preparation,
     stage: Stage,
     rendering: voi.Voi | None,
+    halved_from: tuple[int, int] | None,
 ) -> Prepared:
     with stage("breast"):
         turns = hanging.quarter_turns
@@ -120,11 +122,14 @@ def _prepare(
             native_shape=(gray.shape[0], gray.shape[1]),
         )
         tensor, content = _resample(upright, crop, halvings, geometry, params)
+        breast_box = _stored(found.box, geometry)
+        if halved_from:
+            geometry, breast_box = _of_native(geometry, breast_box, halved_from)
     return Prepared(
         tensor=tensor,
         geometry=geometry,
         content=content,
-        breast_box=_stored(found.box, geometry),
+        breast_box=breast_box,
         share=found.share,
         side=side,
         side_clear=found.side_clear,
@@ -240,6 +245,34 @@ def _resample(
     tensor = np.zeros((1, params.height, params.width), np.uint8)
     tensor[0, : size[1], : size[0]] = scaled
     return tensor, (size[1], size[0])
+
+
+def _native_shape(decoded: Decoded) -> tuple[int, int] | None:
+    """Rows and columns of the stored image, if it was decoded at half resolution."""
+    return (decoded.header.Rows, decoded.header.Columns) if decoded.half else None
+
+
+def _of_native(geometry: Geometry, box: Box, shape: tuple[int, int]) -> tuple[Geometry, Box]:
+    """The geometry over, and a box in, the native image of which the stored one is the low pass.
+
+    Sample i of a wavelet's first low pass lies on native pixel 2 i, not between two as a mean
+    of them would (ITU-T T.800 annex F, both filters): its outer corner is at 2 i - 0.5.
+    """
+    whole = replace(geometry, left=0.0, top=0.0, scale=1.0, mirrored=False)
+    x0, y0 = geometry.left, geometry.top
+    crop = whole.to_native(np.array([[x0, y0, x0 + geometry.width, y0 + 1]]))
+    native = replace(whole, native_shape=shape)
+    left, top, right, _ = native.to_prepared(2 * crop - 0.5)[0]
+    moved = replace(
+        geometry,
+        left=float(left),
+        top=float(top),
+        width=float(right - left),
+        scale=geometry.scale / 2,
+        native_shape=shape,
+    )
+    rows, columns = shape
+    return moved, Box(2 * box.x0, 2 * box.y0, min(columns, 2 * box.x1), min(rows, 2 * box.y1))
 
 
 def _stored(box: Box, geometry: Geometry) -> Box:

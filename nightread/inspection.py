@@ -116,7 +116,7 @@ def _looked_at(
     if look is None or facts is None or judgement.verdict is not Verdict.ACCEPTED:
         return _line(source, member, facts, judgement, None)
     try:
-        decoded = decode(whole())
+        decoded = decode(whole(), half=look.half_jpeg_2000)
         plausible.check(decoded.pixels)
     except (ObjectUnreadable, OSError) as error:
         return _line(source, member, facts, _quarantined(_unread(error)), None)

@@ -67,7 +67,7 @@ def prepare_file(path: Path, params: Preparation) -> View:
     facts = _facts(data, path)
     try:
         with stage("decode"):
-            decoded = decode(data)
+            decoded = decode(data, half=params.half_jpeg_2000)
             plausible.check(decoded.pixels)
     except PixelError as error:
         raise Refused(f"{path.name} can't be prepared: {error.reason}. {error.detail}") from None
@@ -103,6 +103,8 @@ def write_picture(view: View, boxes: Path | None, out: Path) -> None:
     found = read(boxes, view.facts.sop_instance_uid) if boxes else []
     native = voi.choose(view.decoded.header, view.decoded.pixels).apply(view.decoded.pixels)
     facts, geometry = view.facts, view.prepared.geometry
+    if view.decoded.half:
+        native = np.asarray(cv2.resize(native, geometry.native_shape[::-1]), np.uint8)
     flags = [*map(str, view.prepared.reviews), *map(str, view.prepared.flags)]
     caption = [
         f"{facts.laterality or '?'} {facts.view or '?'}, {facts.rows} x {facts.columns}, "

@@ -80,7 +80,7 @@ def prepared(
     Raises PixelError.
     """
     with stages("decode"):
-        decoded = decode(data)
+        decoded = decode(data, half=params.half_jpeg_2000)
         plausible.check(decoded.pixels)
     view = prepare(decoded, laterality, params, stages)
     return replace(view, flags=decoded.flags + view.flags)

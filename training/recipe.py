@@ -64,6 +64,7 @@ class Recipe(_Part):
     """A recipe file."""
 
     boxes: PositiveInt  # that leave the detector
+    half_jpeg_2000: bool = False  # first show by `python -m benchmarks.half` that scores stay
     shares: Shares
     phantoms: Phantoms
     specks: Stage

@@ -97,7 +97,8 @@ def release(
 ) -> None:
     """All steps; the release is built in the folder `target`."""
     out.mkdir(parents=True, exist_ok=True)
-    chosen, preparation = recipe.load(recipe_name), Preparation()
+    chosen = recipe.load(recipe_name)
+    preparation = Preparation(half_jpeg_2000=chosen.half_jpeg_2000)
     made = material.make(out, chosen, preparation, data, processes)
     trained(out, chosen, made, preparation, data, processes)
     adjusted = figures.calibration(out, chosen, made, preparation, processes)
