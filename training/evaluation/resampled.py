@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from training.evaluation import detection, froc, roc
 from training.evaluation.bootstrap import Draws, Interval, percentiles
+from training.evaluation.counts import Confusion
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -113,3 +114,11 @@ def each(
         chosen = np.repeat(numbers, row)
         drawn.append(statistic(truth[chosen], values[chosen]))
     return percentiles(statistic(truth, values), np.array(drawn, np.float64))
+
+
+def confusions(labels: ArrayLike, called: ArrayLike, draws: Draws) -> list[Confusion]:
+    """Each draw's counts."""
+    truth: Mask = np.asarray(labels, bool)
+    said: Mask = np.asarray(called, bool)
+    cells = np.stack([truth & said, ~truth & said, truth & ~said, ~truth & ~said], axis=1)
+    return [Confusion(*row) for row in (draws.weights @ cells).tolist()]
