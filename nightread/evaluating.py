@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 SHOWN = (("lesion", "sensitivity at 0.5"), ("breast", "ROC AUC"), ("breast", "calibration error"))
 
 
-def evaluate(folder: Path, data: Path | None, tell: Callable[[str], None]) -> "Report":
+def evaluate(
+    folder: Path, data: Path | None, tell: Callable[[str], None], *, draw: bool
+) -> "Report":
     """The report of a run's folder; raises ConfigurationError without the extra, or Refused."""
     if find_spec("matplotlib") is None:
         raise ConfigurationError(
@@ -26,7 +28,7 @@ def evaluate(folder: Path, data: Path | None, tell: Callable[[str], None]) -> "R
     from training.report.build import report  # noqa: PLC0415
 
     try:
-        return report(folder, data, tell)
+        return report(folder, data, tell, draw=draw)
     except RecordError as error:
         raise Refused(str(error)) from error
 

@@ -46,11 +46,12 @@ def command(
         raise UsageError(f"--out {out} must end in .html and lie in a folder that exists.")
     if out is None and not as_json:
         raise UsageError("Name the report with --out FILE.html, or ask for figures with --json.")
-    found = evaluate(
-        run or predictions or Path(),
-        data,
-        lambda said: None if quiet else typer.echo(said, err=True),
-    )
+
+    def tell(said: str) -> None:
+        if not quiet:
+            typer.echo(said, err=True)
+
+    found = evaluate(run or predictions or Path(), data, tell, draw=out is not None)
     if out:
         out.write_text(found.html, encoding="utf-8")
     said = document(found, out)

@@ -25,11 +25,16 @@ class Report:
     html: str
 
 
-def report(folder: Path, data: Path | None, tell: Callable[[str], None]) -> Report:
-    """Evaluate; `data` holds the folders of real data sets. Raises RecordError."""
+def report(
+    folder: Path, data: Path | None, tell: Callable[[str], None], *, draw: bool = True
+) -> Report:
+    """Evaluate; `data` holds the folders of real data sets. Raises RecordError.
+
+    `draw`: with the pictures of failures, which take longer than all figures.
+    """
     found = record.read(folder)
     try:
-        parts = tuple(_part(found, folder, name, data, tell) for name in found.sets)
+        parts = tuple(_part(found, folder, name, data, tell, draw=draw) for name in found.sets)
     except (ValueError, DatasetError) as error:
         raise RecordError(str(error)) from error
     compared = None
@@ -40,7 +45,13 @@ def report(folder: Path, data: Path | None, tell: Callable[[str], None]) -> Repo
 
 
 def _part(
-    found: Record, folder: Path, name: str, data: Path | None, tell: Callable[[str], None]
+    found: Record,
+    folder: Path,
+    name: str,
+    data: Path | None,
+    tell: Callable[[str], None],
+    *,
+    draw: bool,
 ) -> Part:
     tell(f"{name}: figures")
     drawn = found.drawn(name)
@@ -49,7 +60,10 @@ def _part(
     misses = worst.misses(cases)
     alarms = worst.false_alarms(cases, found.calibration)
     failed = [one.case for one in (*misses, *alarms)]
-    tell(f"{name}: pictures")
+    shown = {}
+    if draw:
+        tell(f"{name}: pictures")
+        shown = pictures(failed, _preparation(found), drawn, folder, data)
     return Part(
         name=name,
         cases=cases,
@@ -58,7 +72,7 @@ def _part(
         unknown=unknown,
         misses=misses,
         alarms=alarms,
-        pictures=pictures(failed, _preparation(found), drawn, folder, data),
+        pictures=shown,
         threshold=_threshold(found, cases),
     )
 

@@ -27,10 +27,9 @@ CARDS = (
     (Unit.PATIENT, "ROC AUC", "ROC AUC by patient"),
     (Unit.BREAST, "calibration error", "calibration error by breast"),
 )
-LEGEND = (
-    '<p class="legend"><i></i>lesion (thick: the one that was missed) <i class="m"></i>mark that a '
-    'reader would see <i class="w"></i>the false mark in question</p>'
-)
+SEEN = '<i class="m"></i>mark that a reader would see '
+MISSED = f'<p class="legend"><i class="t"></i>lesion that was missed <i></i>other lesion {SEEN}</p>'
+ALARM = f'<p class="legend"><i class="w"></i>the false mark <i></i>lesion {SEEN}</p>'
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +161,12 @@ def _plots(part: Part, raised: float) -> str:
             "Confusion.",
             f"Breasts, called from a probability of {raised:.3f} on: fixed before the test.",
         ),
+        markup.plot(
+            plots.spread(items, raised),
+            "Probabilities.",
+            "Of malignant and of other breasts, each class adding up to 1. Dashed: from where a "
+            "breast is called.",
+        ),
     ]
     return "".join(made)
 
@@ -196,14 +201,17 @@ def _slices(part: Part) -> str:
 
 def _worst(part: Part) -> str:
     made = []
-    for title, failures in (("Worst misses", part.misses), ("Worst false alarms", part.alarms)):
+    for title, legend, failures in (
+        ("Worst misses", MISSED, part.misses),
+        ("Worst false alarms", ALARM, part.alarms),
+    ):
         shown = [one for one in failures if one.case.view.name in part.pictures]
         if shown:
             drawn = "".join(
                 markup.failure(one, part.pictures[one.case.view.name], part.threshold)
                 for one in shown
             )
-            made.append(f'<h3>{title}</h3>{LEGEND}<div class="cases">{drawn}</div>')
+            made.append(f'<h3>{title}</h3>{legend}<div class="cases">{drawn}</div>')
         elif failures:
             rows = [(escape(one.case.view.name), escape(one.said)) for one in failures]
             said = "The pictures are not here: name the folder of the data set with --data."

@@ -168,6 +168,25 @@ def decisions(found: Confusion, unit: Unit) -> str:
     return _drawn(paint)
 
 
+def spread(items: Mapping[Unit, Sequence[Scored]], raised: float) -> str:
+    """How probabilities of malignant and other breasts lie; dashed: from where one is called."""
+
+    def paint(axes: Axes) -> None:
+        labels, p = _arrays(items[Unit.BREAST])
+        edges = np.linspace(0, 1, 21)
+        for chosen, colour, name in ((~labels, FAINT, "other"), (labels, SECOND, "malignant")):
+            if chosen.any():
+                share = np.full(int(chosen.sum()), 1 / chosen.sum())
+                axes.hist(p[chosen], edges, weights=share, color=colour, alpha=0.55, label=name)
+        axes.axvline(raised, color=INK, lw=0.9, ls=(0, (4, 3)))
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("probability said")
+        axes.set_ylabel("share of the breasts of a class")
+        axes.legend(loc="upper right")
+
+    return _drawn(paint)
+
+
 def _drawn(paint: Callable[[Axes], None]) -> str:
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.1, 3.9), layout="constrained")
