@@ -13,8 +13,9 @@ from training.datasets.record import Lesion, Split
 from training.datasets.store import View
 from training.evaluation import predictions, record, slices, summary
 from training.evaluation.aggregate import Unit
+from training.evaluation.bootstrap import Interval
 from training.evaluation.predictions import Case, Details, Prediction
-from training.report import worst
+from training.report import markup, worst
 from training.report.build import report
 from training.report.pictures import same_lesions
 
@@ -135,6 +136,22 @@ def test_the_worst_false_alarms_hit_nothing_and_score_highest() -> None:
     assert [int(one.case.view.patient) % 4 for one in found] == [0, 0, 0]
     scores = [one.case.prediction.detection[0] for one in found]
     assert scores == sorted(scores, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("interval", "patients", "shown"),
+    [
+        (Interval(0.5, 0.4, 0.6), 10, "0.40&ndash;0.60"),
+        (Interval(0.5, 0.4, 0.6), 9, None),
+        (Interval(1.0, 1.0, 1.0), 50, None),
+        (Interval(float("nan"), float("nan"), float("nan")), 50, None),
+    ],
+)
+def test_an_interval_is_shown_where_it_says_something(
+    interval: Interval, patients: int, shown: str | None
+) -> None:
+    assert ('class="ci"' in markup.interval(interval, patients)) is (shown is not None)
+    assert (shown or "") in markup.interval(interval, patients)
 
 
 def test_a_picture_whose_lesions_moved_is_not_shown() -> None:

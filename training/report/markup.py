@@ -24,23 +24,29 @@ def number(value: float) -> str:
 
 
 def interval(found: Interval, patients: int | None = None) -> str:
-    """The figure with its interval behind it; none where too few patients were drawn."""
-    if isnan(found.low) or (patients is not None and patients < FEW):
+    """The figure with its interval behind it, where drawing patients says anything of one."""
+    if not _drawn(found, patients):
         return f"<b>{number(found.value)}</b>"
     bounds = f"{found.low:.2f}&ndash;{found.high:.2f}"
     return f'<b>{number(found.value)}</b> <span class="ci">{bounds}</span>'
 
 
-def bar(found: Interval) -> str:
+def bar(found: Interval, patients: int | None = None) -> str:
     """The figure and its interval drawn on a scale from 0 to 1."""
     if isnan(found.value):
         return ""
-    low, high = (found.low, found.high) if not isnan(found.low) else (found.value, found.value)
-    low, high, value = (100 * min(max(v, 0.0), 1.0) for v in (low, high, found.value))
+    ends = (found.low, found.high) if _drawn(found, patients) else (found.value, found.value)
+    low, high, value = (100 * min(max(v, 0.0), 1.0) for v in (*ends, found.value))
     return (
         f'<span class="bar"><i style="left:{low:.1f}%;width:{high - low:.1f}%"></i>'
         f'<u style="left:{value:.1f}%"></u></span>'
     )
+
+
+def _drawn(found: Interval, patients: int | None) -> bool:
+    """Whether there is an interval to show: not of few patients, nor where all draws are equal."""
+    few = patients is not None and patients < FEW
+    return not (few or isnan(found.low) or found.low == found.high)
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], name: str = "") -> str:

@@ -59,7 +59,8 @@ def page(found: Record, parts: Sequence[Part], compared: Comparison | None) -> s
         f'<body><header class="top"><div><span class="eyebrow">Evaluation</span>'
         f"<h1>{escape(found.name)}</h1><p>{images} images in {sets}, computed from the "
         "predictions of the run. In grey: 95% intervals over patients, by "
-        "2,000 bootstrap draws. For research; not a medical device.</p></div></header>"
+        "2,000 bootstrap draws; none where all draws agree, which says little. For research; not a "
+        "medical device.</p></div></header>"
         f"<nav><div>{links}<a href='#run'>the run</a></div></nav><main>{_state(compared)}"
         f"{''.join(_part(part, found.raised) for part in parts)}{_run(found)}</main>"
         "<footer>Written by nightread evaluate. Everything on this page is in this one file.</footer>"
@@ -184,7 +185,7 @@ def _slices(part: Part) -> str:
                 str(one.patients),
                 str(one.lesions),
                 markup.interval(one.sensitivity, one.patients),
-                markup.bar(one.sensitivity),
+                markup.bar(one.sensitivity, one.patients),
                 "" if one.auc is None else markup.interval(one.auc, one.patients),
             ]
             for one in members
@@ -229,7 +230,7 @@ def _figures(part: Part) -> str:
             [
                 f"&emsp;{escape(one.name)}",
                 markup.interval(one.interval, part.summary.patients),
-                markup.bar(one.interval),
+                markup.bar(one.interval, part.summary.patients),
                 escape(one.definition),
             ]
             for one in members

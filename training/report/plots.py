@@ -83,7 +83,7 @@ def precision(items: Mapping[Unit, Sequence[Scored]]) -> str:
             )
             axes.axhline(float(labels.mean()), color=COLOURS[unit], lw=0.8, ls=(0, (2, 3)))
         _square(axes, "recall (sensitivity)", "precision")
-        axes.legend(loc="upper right")
+        axes.legend(loc="best")
 
     return _drawn(paint)
 
@@ -173,7 +173,7 @@ def spread(items: Mapping[Unit, Sequence[Scored]], raised: float) -> str:
 
     def paint(axes: Axes) -> None:
         labels, p = _arrays(items[Unit.BREAST])
-        edges = np.linspace(0, 1, 21)
+        edges = np.linspace(0, 1, 21).tolist()
         for chosen, colour, name in ((~labels, FAINT, "other"), (labels, SECOND, "malignant")):
             if chosen.any():
                 share = np.full(int(chosen.sum()), 1 / chosen.sum())
