@@ -23,6 +23,7 @@ ROOMS = ("mammo", "triton_repo", "db", "ray_jobs", "training", "nightread", "ben
 BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "demo": (shapes.DemoDocument, "one document"),
+    "evaluate": (shapes.EvaluateDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),
     "inspect": (shapes.InspectLine, "one document a line"),
     "prepare": (shapes.PrepareDocument, "one document"),

@@ -221,3 +221,41 @@ class ServiceStatus(Shape):
     url: str | None
     pid: int | None
     proof: str
+
+
+class EvaluatedFigure(Shape):
+    """One figure; `null` where it is not defined, or too little was drawn for an interval."""
+
+    unit: str  # lesion, image, breast or patient
+    name: str
+    value: float | None
+    low: float | None  # 95% over patients
+    high: float | None
+    definition: str
+
+
+class EvaluatedSet(Shape):
+    name: str
+    images: int
+    breasts: int
+    patients: int
+    lesions: int
+    malignant_images: int
+    malignant_breasts: int
+    malignant_patients: int
+    figures: list[EvaluatedFigure]
+
+
+class RecomputedFigures(Shape):
+    """The run's own figures against the same computed again."""
+
+    equal: int
+    different: list[str]
+    missing: list[str]  # the record does not hold what they are computed from
+
+
+class EvaluateDocument(Shape):
+    run: str
+    report: str | None
+    sets: list[EvaluatedSet]
+    recomputed: RecomputedFigures | None  # null: the run has no figures of its own

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from mammo.scoring import Calibration, highest
+from mammo.scoring import Calibration
 from training.datasets.store import Array
-from training.predict import Case, Prediction
+from training.evaluation.predictions import Case, Prediction
 
 EPSILON = 1e-4  # as in mammo.scoring
 STRENGTH = 10.0  # inverse of the penalty on the two weights: weak
@@ -46,28 +46,6 @@ def _logits(prediction: Prediction) -> Array:
     p = np.stack([prediction.detection, prediction.malignancy], axis=1)
     p = np.clip(p, EPSILON, 1 - EPSILON)
     return np.log(p / (1 - p))
-
-
-def of_view(case: Case, calibration: Calibration) -> float:
-    """The view's probability: its worst finding's, 0.0 without one."""
-    p = case.prediction
-    found = calibration.probability(p.detection.astype(np.float32), p.malignancy.astype(np.float32))
-    return highest(found.tolist())
-
-
-def by_group(
-    cases: Sequence[Case], calibration: Calibration, *, breast: bool
-) -> dict[str, tuple[bool, float]]:
-    """For each breast (or patient): malignant or not, and the highest probability of its views."""
-    result: dict[str, tuple[bool, float]] = {}
-    for case in cases:
-        key = case.view.breast if breast else f"{case.view.source}/{case.view.patient}"
-        malignant, probability = result.get(key, (False, 0.0))
-        result[key] = (
-            malignant or case.view.malignant,
-            max(probability, of_view(case, calibration)),
-        )
-    return result
 
 
 def steps(probabilities: Sequence[float]) -> tuple[float, ...]:

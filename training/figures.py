@@ -10,22 +10,21 @@ from typing import Any, TypeVar
 
 import cv2
 
-from mammo.phantoms import Resolution
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration
-from training import calibrate, measure, predict
+from training import calibrate, predict
 from training.datasets import cbis_ddsm, phantoms
 from training.datasets.record import Split
 from training.datasets.store import Store
-from training.evaluation import froc, matched_filter
+from training.evaluation import details, froc, measure, predictions, record, rival
+from training.evaluation.aggregate import Unit, scored
+from training.evaluation.predictions import Case
 from training.material import Material
-from training.predict import Case
 from training.recipe import Recipe
 from triton_repo.graphs import Graphs
 
 T = TypeVar("T")
 ALARMS = 1.0  # false marks a validation phantom view at which a finding is reported
-BANK_SEED = 11
 
 
 def of_store(graphs: Graphs, held: Store, split: Split, threads: int) -> list[Case]:
@@ -77,7 +76,7 @@ def calibration(
     out: Path, chosen: Recipe, made: Material, preparation: Preparation, processes: int
 ) -> dict[str, Any]:
     """`calibration.json`: probability, threshold and the steps of the score."""
-    path = out / "calibration.json"
+    path = out / record.CALIBRATION
     if path.is_file():
         return dict(json.loads(path.read_text()))
     graphs = _graphs(out)
@@ -86,13 +85,13 @@ def calibration(
     if films:
         groups.append(of_store(graphs, films, Split.VALIDATION, processes))
     fitted = calibrate.fit(groups)
-    outcomes = [measure.marked(case).outcome for case in groups[0]]
+    outcomes = [measure.outcome(case) for case in groups[0]]
     threshold = min(max(froc.threshold_at(outcomes, ALARMS), 0.01), 0.99)
     population = phantoms.Studies(
         phantoms.REFERENCE_SEED, chosen.phantoms.reference_studies, Split.VALIDATION
     )
     cases = of_studies(out, population, preparation, processes)
-    scores = [p for _, p in calibrate.by_group(cases, fitted, breast=False).values()]
+    scores = [one.probability for one in scored(cases, fitted, Unit.PATIENT)]
     result = {
         "calibration": asdict(fitted),
         "finding_threshold": round(threshold, 4),
@@ -116,57 +115,45 @@ def measured(
     processes: int,
     command: str,
 ) -> dict[str, Any]:
-    """`figures.json`, and `predictions-*.jsonl` from which it can be computed again."""
-    path = out / "figures.json"
+    """`figures.json`, and the predictions from which it can be computed again."""
+    path = out / record.FIGURES
     if path.is_file():
         return dict(json.loads(path.read_text()))
-    fitted = Calibration(**adjusted["calibration"])
-    tested = phantoms.Studies(phantoms.TEST_SEED, chosen.phantoms.test_studies, Split.TEST)
-    parts = _spread(_beside_matched_filter, out, tested, preparation, processes)
-    cases = [case for part, _ in parts for case in part]
-    rival = [marked for _, part in parts for marked in part]
-    marks = [measure.marked(case) for case in cases]
-    full = phantoms.Studies(
-        phantoms.TEST_SEED + 1, chosen.phantoms.test_full_size_studies, Split.TEST, Resolution.FULL
-    )
-    big = of_studies(out, full, preparation, processes)
-    result = {
-        "command": command,
-        "phantoms": measure.sensitivity(marks),
-        "phantoms_by_detectability": measure.by_strength(marks, rival),
-        "phantoms_by_kind": measure.by_kind(cases),
-        "phantoms_full_size": measure.sensitivity([measure.marked(case) for case in big]),
-        "phantoms_breasts": measure.discrimination(cases, fitted, breast=True),
-        "phantoms_studies": measure.discrimination(cases, fitted, breast=False),
-        "reference": adjusted["reference"],
+    drawn = {name: one.drawing for name, one in record.tested(chosen.model_dump()).items()}
+    parts = _spread(_beside_matched_filter, out, drawn[measure.PHANTOMS], preparation, processes)
+    matched = {name: found for _, part in parts for name, found in part.items()}
+    cases = {
+        measure.PHANTOMS: [case for part, _ in parts for case in part],
+        measure.FULL_SIZE: of_studies(out, drawn[measure.FULL_SIZE], preparation, processes),
     }
-    predict.save(out / "predictions-phantoms.jsonl", cases)
-    predict.save(out / "predictions-phantoms-full-size.jsonl", big)
+    for name, studies in drawn.items():
+        cases[name] = details.filled(cases[name], details.of_phantoms(studies), {})
     films = made.find(cbis_ddsm.NAME)
     if films:
-        seen = of_store(_graphs(out), films, Split.TEST, processes)
-        result["cbis_ddsm_test"] = measure.sensitivity([measure.marked(case) for case in seen])
-        result["cbis_ddsm_test"]["breasts"] = measure.discrimination(seen, fitted, breast=True)
-        predict.save(out / f"predictions-{cbis_ddsm.NAME}.jsonl", seen)
+        cases[measure.FILMS] = of_store(_graphs(out), films, Split.TEST, processes)
+    for name, found in cases.items():
+        predictions.save(out / f"{predictions.PREFIX}{name}.jsonl", found)
+    rival.save(out / rival.FILE, matched)
+    fitted = Calibration(**adjusted["calibration"])
+    result = {
+        "command": command,
+        **measure.figures(cases, fitted, matched),
+        "reference": adjusted["reference"],
+    }
     path.write_text(json.dumps(result, indent=1))
     return result
 
 
 def _beside_matched_filter(
     out: Path, studies: phantoms.Studies, preparation: Preparation
-) -> tuple[list[Case], list[measure.Marked]]:
+) -> tuple[list[Case], dict[str, froc.Outcome]]:
     """The release's findings and the matched filters', on the same views."""
     graphs = _graphs(out)
-    known = [(t, matched_filter.transform(t)) for t in matched_filter.bank(BANK_SEED)]
-    cases, rival = [], []
-    for number, (picture, view, own) in enumerate(phantoms.study_views(studies, preparation)):
-        (found,) = predict.run(graphs, [picture])
-        case = Case(view, found)
-        bank = known + [(t, matched_filter.transform(t)) for t in own]
-        boxes, scores = matched_filter.marks(picture, bank)
-        marks = froc.Image(view.patient, boxes, scores, view.boxes)
-        cases.append(case)
-        rival.append(measure.with_strength(case, froc.outcome(marks)))
+    cases, matched = [], {}
+    for number, (picture, view, found) in enumerate(rival.outcomes(studies, preparation)):
+        (prediction,) = predict.run(graphs, [picture])
+        cases.append(Case(view, prediction))
+        matched[view.name] = found
         if number % 40 == 39:
             print(f"matched filters: {number + 1} views", flush=True)
-    return cases, rival
+    return cases, matched

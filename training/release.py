@@ -7,11 +7,8 @@ run again after an interruption, it goes on where it was.
 
 import argparse
 import json
-import platform
 import shlex
-import shutil
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -36,11 +33,12 @@ from training import (
 )
 from training.datasets.folders import DatasetError
 from training.datasets.record import Split
+from training.evaluation import record
+from training.evaluation.record import RecordError
 from training.recipe import Recipe
 from training.search import Search
 from triton_repo import build, contract
 
-RECORDED = ("balance.json", "calibration.json", "figures.json", "record.json", "card.md")
 INTENDED = (
     "Research and demonstration: orders phantom and public mammograms. "
     "Not for clinical use, not a medical device."
@@ -80,10 +78,10 @@ def main(arguments: list[str] | None = None) -> None:
             command=command,
             processes=given.processes,
         )
-    except DatasetError as error:
+        if given.record:
+            record.keep(given.out, given.record)
+    except (DatasetError, RecordError) as error:
         parser.error(str(error))
-    if given.record:
-        keep(given.out, given.record)
 
 
 def release(
@@ -105,7 +103,8 @@ def release(
     found = figures.measured(out, adjusted, chosen, made, preparation, processes, command)
     text = card.text(target.name, found, real=data is not None)
     (out / "card.md").write_text(text)
-    (out / "record.json").write_text(json.dumps(record(chosen, data is not None), indent=1))
+    made_of = record.describe(chosen.model_dump(mode="json"), real_data=data is not None)
+    (out / record.MADE).write_text(json.dumps(made_of, indent=1))
     build.build(
         target,
         detector=out / "detector.onnx",
@@ -173,25 +172,6 @@ def _classifier(out: Path, chosen: Recipe, preparation: Preparation, data: Path 
     made = material.make(out, chosen, preparation, data)
     pools = mining.pools(out, out / "detector.onnx", made, chosen)
     train_classifier.train(pools, chosen.classifier, out)
-
-
-def record(chosen: Recipe, real: bool) -> dict[str, Any]:  # noqa: FBT001
-    """What the run depended on, for whoever wants to run it again."""
-    return {
-        "recipe": chosen.model_dump(mode="json"),
-        "real_data": real,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "opencv": cv2.__version__,
-    }
-
-
-def keep(out: Path, folder: Path) -> None:
-    """Copy the run's record, without pictures and checkpoints, to where it is committed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in (*(out / name for name in RECORDED), *sorted(out.glob("predictions-*.jsonl"))):
-        shutil.copy(path, folder / path.name)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import typer
 from nightread.cli import (
     db,
     demo,
+    evaluate,
     index,
     inspect,
     models,
@@ -39,6 +40,7 @@ app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
+app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 

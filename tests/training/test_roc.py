@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn import metrics
 
-from training.evaluation import bootstrap, reliability, roc
+from tests.training.golden import A, B, Y
+from training.evaluation import bootstrap, reliability, resampled, roc
 
-Y = [0] * 12 + [1] * 8
-NEGATIVES_A = [0.35, 0.41, 0.30, 0.17, 0.26, 0.15, 0.36, 0.62, 0.25, 0.23, 0.45, 0.42]
-NEGATIVES_B = [0.00, 0.30, 0.10, 0.40, 0.38, 0.31, 0.00, 0.24, 0.34, 0.37, 0.04, 0.25]
-A = [*NEGATIVES_A, 0.62, 0.41, 0.59, 0.74, 0.33, 0.51, 0.22, 0.34]
-B = [*NEGATIVES_B, 0.30, 0.34, 0.71, 0.34, 0.49, 0.68, 0.38, 0.48]
+CASES = st.lists(
+    st.tuples(st.booleans(), st.integers(0, 8).map(lambda n: n / 8)), min_size=1, max_size=30
+)
 
 
 @pytest.mark.parametrize(("scores", "expected"), [(A, 0.7083333), (B, 0.8541667)])
@@ -57,3 +59,73 @@ def test_copies_of_a_patient_do_not_narrow_the_interval() -> None:
 
 def _auc(pairs: list[tuple[int, float]]) -> float:
     return roc.auc([y for y, _ in pairs], [s for _, s in pairs])
+
+
+def test_partial_areas_are_the_known_values() -> None:
+    assert roc.partial_auc(Y, A, 0.1).standardised == pytest.approx(0.5997807, abs=1e-7)
+    assert roc.partial_auc(Y, A, 0.2).standardised == pytest.approx(0.6498843, abs=1e-7)
+    assert roc.partial_auc(Y, A, 1.0).raw == pytest.approx(roc.auc(Y, A))
+
+
+@settings(deadline=None, max_examples=40)
+@given(CASES)
+def test_curve_and_areas_are_those_of_scikit_learn(cases: list[tuple[bool, float]]) -> None:
+    labels, scores = (np.array(column) for column in zip(*cases, strict=True))
+    if len(set(labels.tolist())) == 1:
+        assert np.isnan(roc.auc(labels, scores))
+        assert np.isnan(roc.partial_auc(labels, scores, 0.1).standardised)
+        assert np.isnan(roc.sensitivity_at_specificity(labels, scores, 0.9).sensitivity)
+        return
+    found = roc.curve(labels, scores)
+    fpr, tpr, thresholds = metrics.roc_curve(labels, scores, drop_intermediate=False)
+    assert found.fpr == pytest.approx(fpr)
+    assert found.tpr == pytest.approx(tpr)
+    assert found.thresholds == pytest.approx(thresholds)
+    assert roc.auc(labels, scores) == pytest.approx(metrics.roc_auc_score(labels, scores))
+    part = metrics.roc_auc_score(labels, scores, max_fpr=0.3)
+    assert roc.partial_auc(labels, scores, 0.3).standardised == pytest.approx(part)
+    point = roc.sensitivity_at_specificity(labels, scores, 0.7)
+    assert point.sensitivity == pytest.approx(tpr[fpr <= 0.3 + 1e-12].max())
+    called = scores >= point.threshold
+    assert called[labels].mean() == pytest.approx(point.sensitivity)
+    assert (~called[~labels]).mean() == pytest.approx(point.specificity)
+
+
+def test_sensitivity_at_a_specificity_is_not_interpolated() -> None:
+    point = roc.sensitivity_at_specificity(Y, A, 0.9)
+    assert point.sensitivity == 0.5  # above 0.45 there is one of twelve negatives
+    assert point.threshold == 0.51
+
+
+def test_a_recall_rate_takes_the_share_that_it_says() -> None:
+    scores = np.arange(100) / 100
+    threshold = roc.threshold_at_recall_rate(scores, 0.05)
+    assert roc.recall_rate(scores, threshold) == 0.05
+    assert roc.recall_rate([0.5, 0.5, 0.5, 0.1], 0.5) == 0.75  # equal scores go together
+    assert np.isnan(roc.recall_rate([], 0.5))
+    with pytest.raises(ValueError, match="needs cases"):
+        roc.threshold_at_recall_rate([], 0.05)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.5])
+def test_shares_out_of_range_are_refused(share: float) -> None:
+    with pytest.raises(ValueError, match="give a share above 0, at most 1"):
+        roc.partial_auc(Y, A, share)
+    with pytest.raises(ValueError, match="give a share above 0, at most 1"):
+        roc.threshold_at_recall_rate(A, share)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_intervals_of_all_draws_at_once_are_those_of_each(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = np.round(rng.random(40), 1)  # with ties
+    labels = rng.random(40) < 0.3
+    groups = [str(n) for n in rng.integers(15, size=40)]
+    at_once = resampled.auc(labels, scores, bootstrap.draw(groups, seed, 100))
+    items = list(zip(labels, scores, strict=True))
+    one_by_one = bootstrap.interval(
+        items, groups, lambda some: roc.auc(*zip(*some, strict=True)), seed, 100
+    )
+    assert at_once == pytest.approx(one_by_one)
+    draws = bootstrap.draw(groups, seed, 100)
+    assert resampled.each(labels, scores, draws, roc.auc) == pytest.approx(one_by_one)

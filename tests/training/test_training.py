@@ -15,7 +15,7 @@ from training import calibrate, loop, material, mining, recipe, release
 from training.datasets.record import Lesion, Split
 from training.datasets.store import Store, View
 from training.evaluation import roc
-from training.predict import Case, Prediction
+from training.evaluation.predictions import Case, Prediction
 from training.recipe import Stage
 from training.search import Found
 from triton_repo import release as releases

@@ -1,17 +1,22 @@
 """Free-response ROC: how many lesions are found at how many false marks an image.
 
-Hit rule `centre`: a mark hits a lesion when the mark's centre lies in the lesion's box. A
-second mark on a lesion that is already hit is neither a hit nor a false mark. Of overlapping
-lesions a mark hits the one whose middle is nearest.
+Hit rule `centre`: a mark hits a lesion when the mark's centre lies in the lesion's box; the other
+rule asks for an overlap (IoU). A second mark on a lesion that is already hit is neither a hit nor
+a false mark. Of several lesions a mark hits the one whose middle is nearest, or which it overlaps
+most. Images without a mark count too: leave none out.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from training.evaluation.overlap import box_iou
+
 Array = NDArray[np.float64]
+CPM_RATES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # false marks an image, as in LUNA16
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +37,37 @@ class Outcome:
     false: Array  # (k,) scores of the marks that hit nothing
 
 
-def outcome(image: Image) -> Outcome:
-    """Which lesions the marks hit, by the centre rule."""
+class Curve(NamedTuple):
+    """A point for each distinct score, the highest first, after one where nothing is marked."""
+
+    rate: Array  # (k,) false marks an image
+    sensitivity: Array  # (k,), NaN without lesions
+    thresholds: Array  # (k,): marks >= it count; the first is infinite
+
+
+def outcome(image: Image, iou: float | None = None) -> Outcome:
+    """Which lesions the marks hit: by the centre rule, or by an overlap of at least `iou`."""
+    hits = hit_lesions(image.marks, image.lesions, iou)
     found = np.full(len(image.lesions), -np.inf)
-    false = []
-    for box, score in zip(image.marks, image.scores, strict=True):
-        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        x0, y0, x1, y1 = image.lesions.reshape(-1, 4).T
-        inside = np.flatnonzero((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1))
-        if not len(inside):
-            false.append(score)
-            continue
-        away = np.hypot((x0 + x1)[inside] / 2 - x, (y0 + y1)[inside] / 2 - y)
-        nearest = inside[np.argmin(away)]
-        found[nearest] = max(found[nearest], score)
-    return Outcome(found, np.asarray(false, np.float64))
+    for lesion, score in zip(hits, image.scores, strict=True):
+        if lesion >= 0:
+            found[lesion] = max(found[lesion], score)
+    return Outcome(found, np.asarray(image.scores, np.float64)[hits < 0])
+
+
+def hit_lesions(marks: Array, lesions: Array, iou: float | None = None) -> NDArray[np.int64]:
+    """For each mark (n, 4) the number of the lesion (m, 4) that it hits, -1 for none."""
+    marks, lesions = marks.reshape(-1, 4), lesions.reshape(-1, 4)
+    if not len(lesions):
+        return np.full(len(marks), -1, np.int64)
+    if iou is not None:
+        overlap = box_iou(marks, lesions)
+        return np.where(overlap.max(axis=1) >= iou, overlap.argmax(axis=1), -1)
+    x, y = (marks[:, None, :2] + marks[:, None, 2:]).transpose(2, 0, 1) / 2
+    x0, y0, x1, y1 = lesions.T
+    inside = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+    away = np.where(inside, np.hypot((x0 + x1) / 2 - x, (y0 + y1) / 2 - y), np.inf)
+    return np.where(inside.any(axis=1), away.argmin(axis=1), -1)
 
 
 def threshold_at(outcomes: Sequence[Outcome], rate: float) -> float:
@@ -67,3 +88,22 @@ def sensitivity(outcomes: Sequence[Outcome], threshold: float) -> float:
 def sensitivity_at(outcomes: Sequence[Outcome], rate: float) -> float:
     """Sensitivity at `rate` false marks an image."""
     return sensitivity(outcomes, threshold_at(outcomes, rate))
+
+
+def cpm(outcomes: Sequence[Outcome]) -> float:
+    """Competition performance metric: the mean sensitivity at CPM_RATES (van Ginneken 2010)."""
+    return float(np.mean([sensitivity_at(outcomes, rate) for rate in CPM_RATES]))
+
+
+def curve(outcomes: Sequence[Outcome]) -> Curve:
+    """The whole curve, down to the lowest score; raises ValueError without images."""
+    if not outcomes:
+        raise ValueError("No images: a FROC curve needs those without marks too.")
+    found = np.sort(np.concatenate([o.found for o in outcomes]))
+    false = np.sort(np.concatenate([o.false for o in outcomes]))
+    scores = np.unique(np.concatenate([found[np.isfinite(found)], false]))[::-1]
+    thresholds = np.concatenate([[np.inf], scores])
+    with np.errstate(invalid="ignore"):
+        hit = (len(found) - np.searchsorted(found, thresholds)) / np.float64(len(found))
+    rate = (len(false) - np.searchsorted(false, thresholds)) / len(outcomes)
+    return Curve(rate, hit, thresholds)
