@@ -1,0 +1,98 @@
+"""The pixels of a record, and the same preparation for every kind of file.
+
+Training, `nightread data check` and the night's job see one geometry: DICOM goes through
+`mammo.prepare.prepare`, all else through `mammo.prepare.prepare_gray`.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mammo import plausible, voi
+from mammo.decode import Decoded, PixelError, decode
+from mammo.prepare import Preparation, Prepared, prepare, prepare_gray
+from training.datasets.collection import DatasetError
+from training.datasets.outlines import Mask, Outline, contour
+from training.datasets.readers import ddsm_pixels
+from training.datasets.readers.files import DICOM
+from training.datasets.record import Record
+
+Gray = NDArray[np.uint8]
+# A picture's EXIF may turn it; sizes and outlines are of the pixels as they are stored.
+AS_STORED = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
+
+
+def gray(record: Record) -> Gray:
+    """The image as a person sees it, (rows, columns), 0 black.
+
+    Raises DatasetError for a file that is missing or broken.
+    """
+    if record.file is None:
+        raise DatasetError(f"{record.image} has no file.")
+    if record.file.suffix.lower() == DICOM:
+        decoded = _decoded(record.file, half=False)
+        return voi.choose(decoded.header, decoded.pixels).apply(decoded.pixels)
+    if ddsm_pixels.is_raw(record.file):
+        return ddsm_pixels.gray(record)
+    picture = cv2.imread(str(record.file), AS_STORED)
+    if picture is None:
+        raise DatasetError(f"{record.file} cannot be read as a picture.")
+    return np.asarray(picture, np.uint8)
+
+
+def prepared(
+    record: Record, preparation: Preparation, shape: tuple[int, int] | None = None
+) -> Prepared:
+    """A record's image as a model sees it; `shape`: rows, columns to stretch to first.
+
+    Raises DatasetError for a file that is missing or broken.
+    """
+    if record.file is not None and record.file.suffix.lower() == DICOM and shape is None:
+        decoded = _decoded(record.file, half=preparation.half_jpeg_2000)
+        return prepare(decoded, record.laterality, preparation)
+    picture = gray(record)
+    if shape is not None:
+        picture = np.asarray(
+            cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8
+        )
+    return prepare_gray(picture, preparation, record.laterality)
+
+
+def _decoded(path: Path, *, half: bool) -> Decoded:
+    try:
+        decoded = decode(path.read_bytes(), half=half)
+        plausible.check(decoded.pixels)
+    except PixelError as error:
+        raise DatasetError(f"{path}: {error.reason}, {error.detail}.") from None
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
+    return decoded
+
+
+def corners(outline: Outline) -> list[NDArray[np.float64]]:
+    """An outline's closed contours, (n, 2) each, in pixels of its image; of a mask its own.
+
+    Raises DatasetError for a mask that cannot be read.
+    """
+    if not isinstance(outline, Mask):
+        return [contour(outline)]
+    mask = mask_pixels(outline)
+    found, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    # OpenCV gives the middles of border pixels, counted from 0.
+    return [np.asarray(one, np.float64).reshape(-1, 2) + 0.5 for one in found]
+
+
+def mask_pixels(mask: Mask) -> Gray:
+    """0 or 1, (rows, columns). Raises DatasetError for a file that cannot be read."""
+    if mask.file.suffix.lower() == DICOM:
+        try:
+            pixels = decode(mask.file.read_bytes()).pixels
+        except (PixelError, OSError):
+            raise DatasetError(f"{mask.file} cannot be read as a mask.") from None
+        return np.asarray(pixels != 0, np.uint8)
+    picture = cv2.imread(str(mask.file), AS_STORED)
+    if picture is None:
+        raise DatasetError(f"{mask.file} cannot be read as a mask.")
+    return np.asarray(picture != 0, np.uint8)
