@@ -4,11 +4,14 @@ from pathlib import Path
 
 from training.datasets.collection import Collection, DatasetError, Reader
 from training.datasets.readers import (
+    bcdr,
     cbis_ddsm,
     cbis_ddsm_mass_800,
     cdd_cesm,
     cdd_cesm_512,
+    ddsm,
     ddsm_mlo_tissue,
+    inbreast,
     mini_mias,
 )
 
@@ -19,6 +22,9 @@ READERS: tuple[Reader, ...] = (  # those with names of their own first
     mini_mias.READER,
     cdd_cesm.READER,
     cbis_ddsm.READER,
+    inbreast.READER,
+    bcdr.READER,
+    ddsm.READER,  # last: it looks for its cases however deep
 )
 
 

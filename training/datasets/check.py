@@ -17,6 +17,7 @@ from training.datasets.splits import Partition, official
 
 EXAMPLES = 5  # images named for each oddity
 DARK = 15  # grey levels: darker is background on every film that was looked at
+UNREAD = frozenset({Oddity.FILE_UNREADABLE, Oddity.FILE_NOT_DECODED})  # listed already
 ON_TISSUE = 0.6  # of a lesion's area must be brighter than that
 
 
@@ -159,12 +160,12 @@ def look(collection: Collection, step: Callable[[], None] = lambda: None) -> Loo
     decoded = 0
     for record in collection.records:
         step()
-        if record.file is None or Oddity.FILE_UNREADABLE in record.oddities:
+        if record.file is None or UNREAD & set(record.oddities):
             continue
         try:
             gray = pixels.gray(record)
             decoded += 1
-            first = seen.setdefault(hashlib.sha256(gray).digest(), record.image)
+            first = seen.setdefault(hashlib.sha256(gray.tobytes()).digest(), record.image)
             if first != record.image:
                 problems.append(Problem(Oddity.PIXELS_REPEATED, record.image, f"as {first}"))
             problems += _off_tissue(record, gray)

@@ -4,11 +4,13 @@ Training, `nightread data check` and the night's job see one geometry: DICOM goe
 `mammo.prepare.prepare`, all else through `mammo.prepare.prepare_gray`.
 """
 
+import warnings
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from mammo import plausible, voi
 from mammo.decode import Decoded, PixelError, decode
@@ -20,8 +22,6 @@ from training.datasets.readers.files import DICOM
 from training.datasets.record import Record
 
 Gray = NDArray[np.uint8]
-# A picture's EXIF may turn it; sizes and outlines are of the pixels as they are stored.
-AS_STORED = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def gray(record: Record) -> Gray:
@@ -36,10 +36,26 @@ def gray(record: Record) -> Gray:
         return voi.choose(decoded.header, decoded.pixels).apply(decoded.pixels)
     if ddsm_pixels.is_raw(record.file):
         return ddsm_pixels.gray(record)
-    picture = cv2.imread(str(record.file), AS_STORED)
-    if picture is None:
-        raise DatasetError(f"{record.file} cannot be read as a picture.")
-    return np.asarray(picture, np.uint8)
+    if ddsm_pixels.is_encoded(record.file):
+        raise DatasetError(f"{record.file} is of DDSM's old codec: decode it with `jpeg -d -s`.")
+    return picture(record.file)
+
+
+def picture(path: Path) -> Gray:
+    """A JPEG, WebP, PNG, PGM or TIFF file as it is stored: no EXIF turns it. 16 bits become 8.
+
+    Raises DatasetError for a file that is broken or ends too early.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a picture that is large
+            with Image.open(path) as image:
+                image.draft("L", image.size)  # of a JPEG in colour: its own luminance
+                if image.mode.startswith("I"):
+                    return np.asarray(np.asarray(image).astype(np.uint32) >> 8, np.uint8)
+                return np.asarray(image.convert("L"), np.uint8)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        raise DatasetError(f"{path} cannot be read as a picture.") from None
 
 
 def prepared(
@@ -52,12 +68,10 @@ def prepared(
     if record.file is not None and record.file.suffix.lower() == DICOM and shape is None:
         decoded = _decoded(record.file, half=preparation.half_jpeg_2000)
         return prepare(decoded, record.laterality, preparation)
-    picture = gray(record)
+    native = gray(record)
     if shape is not None:
-        picture = np.asarray(
-            cv2.resize(picture, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8
-        )
-    return prepare_gray(picture, preparation, record.laterality)
+        native = np.asarray(cv2.resize(native, shape[::-1], interpolation=cv2.INTER_AREA), np.uint8)
+    return prepare_gray(native, preparation, record.laterality)
 
 
 def _decoded(path: Path, *, half: bool) -> Decoded:
@@ -92,7 +106,4 @@ def mask_pixels(mask: Mask) -> Gray:
         except (PixelError, OSError):
             raise DatasetError(f"{mask.file} cannot be read as a mask.") from None
         return np.asarray(pixels != 0, np.uint8)
-    picture = cv2.imread(str(mask.file), AS_STORED)
-    if picture is None:
-        raise DatasetError(f"{mask.file} cannot be read as a mask.")
-    return np.asarray(picture != 0, np.uint8)
+    return np.asarray(picture(mask.file) != 0, np.uint8)

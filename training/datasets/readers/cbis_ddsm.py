@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.datasets.collection import Collection, DatasetError, Published, Reader, distinct
 from training.datasets.oddities import Oddity, Problem
@@ -109,7 +110,7 @@ def read(folder: Path) -> Collection:
     return Collection(NAME, folder, tuple(records), tuple(problems))
 
 
-def _rows(table: Path) -> Iterable[dict[str, str]]:
+def _rows(table: Path) -> Iterable[dict[Any, Any]]:
     """By a CSV parser: a row spans several lines where a path ends in a line break."""
     try:
         with table.open(newline="", encoding="utf-8", errors="replace") as file:
@@ -118,7 +119,7 @@ def _rows(table: Path) -> Iterable[dict[str, str]]:
         raise DatasetError(f"{table} is no CSV table: get the file anew.") from None
 
 
-def _row(raw: dict[str, str], split: Split) -> Row:
+def _row(raw: dict[Any, Any], split: Split) -> Row:
     oddities = []
     if any("\n" in (raw.get(name) or "") for name in PATHS):
         oddities.append(Oddity.LINE_BREAK_IN_FIELD)

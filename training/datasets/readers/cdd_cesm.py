@@ -93,7 +93,9 @@ def _regions(table: Path) -> tuple[dict[str, list[dict[str, Any]]], list[Problem
         for number, row in enumerate(csv.DictReader(file), 2):
             try:
                 shape = json.loads(row["region_shape_attributes"])
-                if shape:  # VIA writes {} for an image without regions
+                if not isinstance(shape, dict):
+                    problems.append(Problem(Oddity.ROW_BROKEN, f"{table.name}:{number}"))
+                elif shape:  # VIA writes {} for an image without regions
                     found[row["#filename"].strip().rpartition(".")[0].strip()].append(shape)
             except (KeyError, ValueError, TypeError, AttributeError):
                 problems.append(Problem(Oddity.ROW_BROKEN, f"{table.name}:{number}"))
@@ -160,7 +162,7 @@ def _record(
         if place is not None and size is not None:
             place, cut = clipped(place, size)
             oddities += [Oddity.OUTLINE_CLIPPED] * cut
-        shape = str(region.get("name", "")) if isinstance(region, dict) else ""
+        shape = str(region.get("name", ""))
         annotations.append(Annotation(place, Pattern.UNSAID, lesion_label, written=shape))
     if annotations and label is Label.NORMAL:
         oddities.append(Oddity.MARKED_BUT_NORMAL)

@@ -28,6 +28,11 @@ def is_raw(path: Path) -> bool:
     return path.name.endswith(RAW)
 
 
+def is_encoded(path: Path) -> bool:
+    """Whether a file still needs the old codec."""
+    return path.name.endswith((".LJPEG", ".LJPEG.gz"))
+
+
 def optical_density(levels: NDArray[np.uint16], device: str) -> NDArray[np.float64]:
     """Optical density, 0 to 4, of grey levels; `device` is one of CALIBRATED.
 
