@@ -55,7 +55,7 @@ def page(report: Report, shown: Sequence[Shown]) -> str:
         _figures(report.counts["all"]),
         *_section("Against published counts", _published(report)),
         *_section("Odd entries", _odd(report)),
-        *_section("Entries that are no record", _problems(report)),
+        *_section("Entry by entry", _problems(report)),
         *_section("What is in it", _groups(report)),
         *_section("Official split", _official(report)),
         *_section("Pictures", _gallery(shown)),
@@ -183,7 +183,7 @@ def _gallery(shown: Sequence[Shown]) -> str:
 def _caption(record: Record) -> str:
     label = f"<b class={record.label}>{record.label}</b>" if record.label else "no label"
     facts = [
-        f"{record.laterality or '?'} {record.view or '?'}",
+        f"{record.laterality or '?'} {record.view or '?'}, {record.modality}",
         f"{record.size[0]} x {record.size[1]}" if record.size else "",
         f"BI-RADS {record.birads.written}" if record.birads else "",
         f"density {record.density.value}" if record.density else "",

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.training.datasets.written import survives
 from training.datasets.collection import Collection
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import Polygon, bounds
@@ -115,3 +116,7 @@ def test_the_field_limit_of_csv_is_left_as_it_was(folder: Path) -> None:
     before = csv.field_size_limit()
     bcdr.read(folder)
     assert csv.field_size_limit() == before
+
+
+def test_no_damage_makes_the_reader_fall(folder: Path) -> None:
+    assert survives(bcdr.read, folder) > 0

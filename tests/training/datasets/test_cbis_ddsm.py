@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.datasets.written import dicom, film, mask
+from tests.training.datasets.written import dicom, film, mask, survives
 from training.datasets import pixels
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import Mask
@@ -158,3 +158,10 @@ def test_a_file_that_no_row_names_is_listed(tmp_path: Path) -> None:
     (problem,) = cbis_ddsm.read(tmp_path).problems
     assert problem.code is Oddity.FILE_UNLISTED
     assert "P_00009" in problem.where
+
+
+def test_no_damage_makes_the_reader_fall(tmp_path: Path) -> None:
+    write_table(tmp_path, [row(), row(2, pathology="BENIGN")])
+    put(tmp_path, f"{OLD[0]}/000000.dcm", film())
+    put(tmp_path, f"{OLD[1]}/000001.dcm", mask())
+    assert survives(cbis_ddsm.read, tmp_path) > 0

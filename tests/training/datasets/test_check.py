@@ -12,8 +12,10 @@ from typer.testing import CliRunner
 
 from mammo.prepare import Preparation
 from nightread.cli.data import app
+from tests.training.datasets.written import survives
 from training.datasets import catalog, check, gallery, splits
 from training.datasets.oddities import Oddity
+from training.datasets.readers import mini_mias
 from training.datasets.record import Split
 
 INFO = """A preamble that mentions mdb001 and more
@@ -154,3 +156,7 @@ def test_pictures_are_chosen_for_what_is_odd_and_for_every_label(shared: Path) -
     assert seen == set(
         check.check(catalog.recognise(collection.folder), collection).collection.oddities()
     )
+
+
+def test_no_damage_makes_the_reader_fall(films: Path) -> None:
+    assert survives(mini_mias.read, films) > 0

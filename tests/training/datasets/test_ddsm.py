@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.training.datasets.written import survives
 from training.datasets.collection import DatasetError
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import Polygon, bounds
@@ -211,3 +212,7 @@ def test_a_raw_file_of_another_size_says_so(tmp_path: Path, case: Path) -> None:
     assert Oddity.SIZE_DIFFERS in film.oddities
     with pytest.raises(DatasetError, match="100 bytes, not the 40 x 20"):
         gray(film)
+
+
+def test_no_damage_makes_the_reader_fall(tmp_path: Path, case: Path) -> None:
+    assert survives(ddsm.read, tmp_path) > 0

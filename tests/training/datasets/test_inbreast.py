@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.datasets.written import dicom, film
+from tests.training.datasets.written import dicom, film, survives
 from training.datasets.collection import Collection
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import DISC, Circle, Polygon
@@ -134,3 +134,7 @@ def test_a_missing_table_says_what_to_do(folder: Path) -> None:
     read = inbreast.read(folder)
     assert "INbreast.xls" in read.problems[0].detail
     assert {r.label for r in read.records} == {None}
+
+
+def test_no_damage_makes_the_reader_fall(folder: Path) -> None:
+    assert survives(inbreast.read, folder) > 0

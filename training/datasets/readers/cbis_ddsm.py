@@ -40,6 +40,7 @@ PATHOLOGY = {
     "BENIGN_WITHOUT_CALLBACK": Label.BENIGN,
 }
 DESCRIPTORS = ("mass shape", "mass margins", "calc type", "calc distribution")
+ASKED = ("patient_id", "image view", "abnormality type", "assessment", "pathology", "subtlety")
 PATHS = ("image file path", "cropped image file path", "ROI mask file path")
 
 
@@ -125,6 +126,9 @@ def _row(raw: dict[Any, Any], split: Split) -> Row:
         oddities.append(Oddity.LINE_BREAK_IN_FIELD)
     values = {key: (value or "").strip() for key, value in raw.items() if isinstance(key, str)}
     values["density"] = values.get("breast_density", values.get("breast density", ""))
+    lost = [name for name in (*ASKED, *PATHS) if name not in values]
+    if lost:
+        raise ValueError(f"no column {lost[0]}")
     if values["abnormality type"] not in PATTERNS:
         raise ValueError("abnormality type")
     laterality(values["left or right breast"])

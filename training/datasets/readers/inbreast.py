@@ -185,7 +185,15 @@ def _annotations(
         return (), []
     try:
         rois = list(_rois(path))
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, ExpatError):
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        ArithmeticError,
+        AttributeError,
+        ExpatError,
+    ):
         return (), [Problem(Oddity.ROW_BROKEN, f"AllXML/{path.name}", "no list of outlines")]
     found = []
     masses = any(_pattern(name) is Pattern.MASS for name, _, _ in rois)
