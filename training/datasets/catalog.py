@@ -13,6 +13,7 @@ from training.datasets.readers import (
     ddsm_mlo_tissue,
     inbreast,
     mini_mias,
+    phantom_files,
 )
 
 READERS: tuple[Reader, ...] = (  # those with names of their own first
@@ -22,6 +23,7 @@ READERS: tuple[Reader, ...] = (  # those with names of their own first
     mini_mias.READER,
     cdd_cesm.READER,
     cbis_ddsm.READER,
+    phantom_files.READER,
     inbreast.READER,
     bcdr.READER,
     ddsm.READER,  # last: it looks for its cases however deep

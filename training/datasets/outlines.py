@@ -48,6 +48,7 @@ class Mask:
     """A file of the image's shape whose non-zero pixels are the lesion."""
 
     file: Path
+    box: Box | None = None  # around them, where it is known without opening the file
 
 
 Outline = Polygon | Circle | Rectangle | Mask
@@ -65,10 +66,10 @@ def contour(outline: Polygon | Circle | Rectangle) -> NDArray[np.float64]:
 
 
 def bounds(outline: Outline) -> Box | None:
-    """The smallest box around it; None for a mask that was not opened."""
+    """The smallest box around it; None for a mask of which nobody says it."""
     match outline:
-        case Mask():
-            return None
+        case Mask(_, box):
+            return box
         case Circle(x, y, radius):
             return x - radius, y - radius, x + radius, y + radius
         case Rectangle(box):

@@ -60,6 +60,7 @@ class LabelRule(StrEnum):
     SEVERITY = "severity"  # a reader's opinion (MIAS)
     BIRADS = "birads"  # 1 is N, 2 and 3 are B, 4 to 6 are M; no pathology exists
     IMAGE = "image"  # pathology or follow-up, said of the image and of no lesion
+    TRUTH = "truth"  # a phantom: it was made so
     NONE = "none"  # the data set says nothing
 
 

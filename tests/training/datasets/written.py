@@ -67,7 +67,7 @@ def survives(read: Callable[[Path], object], folder: Path, seeds: int = 6) -> in
 
     Anything but a result or a DatasetError is an error of the reader.
     """
-    texts = {".csv", ".xml", ".ics", ".OVERLAY", ".txt", ".jsonl"}
+    texts = {".csv", ".xml", ".ics", ".OVERLAY", ".txt", ".jsonl", ".json"}
     done = 0
     for path in sorted(folder.rglob("*")):
         if path.suffix not in texts:
