@@ -49,6 +49,7 @@ class Mask:
 
     file: Path
     box: Box | None = None  # around them, where it is known without opening the file
+    size: tuple[int, int] | None = None  # rows, columns of the image, where the file has others
 
 
 Outline = Polygon | Circle | Rectangle | Mask
@@ -68,7 +69,7 @@ def contour(outline: Polygon | Circle | Rectangle) -> NDArray[np.float64]:
 def bounds(outline: Outline) -> Box | None:
     """The smallest box around it; None for a mask of which nobody says it."""
     match outline:
-        case Mask(_, box):
+        case Mask(box=box):
             return box
         case Circle(x, y, radius):
             return x - radius, y - radius, x + radius, y + radius

@@ -99,11 +99,17 @@ def corners(outline: Outline) -> list[NDArray[np.float64]]:
 
 
 def mask_pixels(mask: Mask) -> Gray:
-    """0 or 1, (rows, columns). Raises DatasetError for a file that cannot be read."""
+    """0 or 1, (rows, columns) of its image. Raises DatasetError for a file that cannot be read."""
     if mask.file.suffix.lower() == DICOM:
         try:
-            pixels = decode(mask.file.read_bytes()).pixels
+            stored = decode(mask.file.read_bytes()).pixels != 0
         except (PixelError, OSError):
             raise DatasetError(f"{mask.file} cannot be read as a mask.") from None
-        return np.asarray(pixels != 0, np.uint8)
-    return np.asarray(picture(mask.file) != 0, np.uint8)
+    else:
+        stored = picture(mask.file) != 0
+    pixels = np.asarray(stored, np.uint8)
+    if mask.size is None:
+        return pixels
+    return np.asarray(
+        cv2.resize(pixels, mask.size[::-1], interpolation=cv2.INTER_NEAREST), np.uint8
+    )

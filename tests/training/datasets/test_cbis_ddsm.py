@@ -3,11 +3,13 @@
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from mammo.prepare import Preparation
 from tests.training.datasets.written import dicom, film, mask, survives
-from training.datasets import pixels
+from training.datasets import gallery, pixels
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import Mask
 from training.datasets.readers import cbis_ddsm
@@ -103,7 +105,18 @@ def test_a_mask_of_another_size_but_the_same_shape_is_named(tmp_path: Path) -> N
     put(tmp_path, f"{OLD[1]}/000001.dcm", mask()[::2, ::2].copy())
     record = only(tmp_path)
     assert Oddity.MASK_RESIZED in record.oddities
-    assert record.annotations[0].outline is not None
+    outline = record.annotations[0].outline
+    assert isinstance(outline, Mask)
+    assert np.array_equal(pixels.mask_pixels(outline), mask() > 0)  # in pixels of the film
+
+
+def test_a_masks_outline_is_drawn_on_the_prepared_film(tmp_path: Path) -> None:
+    write_table(tmp_path, [row()])
+    put(tmp_path, f"{OLD[0]}/000000.dcm", film())
+    put(tmp_path, f"{OLD[1]}/000001.dcm", mask())
+    data = gallery.thumbnail(only(tmp_path), Preparation())
+    shown = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    assert ((shown[..., 2] - shown[..., 1]) > 60).sum() > 100  # a malignant outline, on grey
 
 
 def test_no_file_that_can_be_the_mask_is_named(tmp_path: Path) -> None:

@@ -5,17 +5,15 @@ and calcifications lies in two folders. PatientID in the DICOM files is a folder
 is the `P_nnnnn` inside it. There are no normals.
 """
 
-import csv
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from training.datasets.collection import Collection, DatasetError, Published, Reader, distinct
 from training.datasets.oddities import Oddity, Problem
 from training.datasets.outlines import Mask
 from training.datasets.readers import cbis_ddsm_files
+from training.datasets.readers.cbis_ddsm_tables import PATHS, PATTERNS, Row, parse_row, rows_of
 from training.datasets.readers.files import look, unlisted
 from training.datasets.readers.values import birads, density, laterality
 from training.datasets.record import (
@@ -33,40 +31,12 @@ from training.datasets.record import (
 
 NAME = "cbis-ddsm"
 TABLES = "*_case_description_*_set.csv"
-PATTERNS = {"mass": Pattern.MASS, "calcification": Pattern.CALCIFICATION}
 PATHOLOGY = {
     "MALIGNANT": Label.MALIGNANT,
     "BENIGN": Label.BENIGN,
     "BENIGN_WITHOUT_CALLBACK": Label.BENIGN,
 }
 DESCRIPTORS = ("mass shape", "mass margins", "calc type", "calc distribution")
-ASKED = ("patient_id", "image view", "abnormality type", "assessment", "pathology", "subtlety")
-PATHS = ("image file path", "cropped image file path", "ROI mask file path")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A lesion on a view."""
-
-    values: dict[str, str]  # stripped; the density under one name
-    split: Split
-    oddities: tuple[Oddity, ...]
-
-    @property
-    def view(self) -> str:
-        """Names the film: patient, side, view."""
-        v = self.values
-        return f"{v['patient_id']}_{v['left or right breast']}_{v['image view']}"
-
-    @property
-    def film(self) -> str:
-        """The film's folder."""
-        return self.values["image file path"].partition("/")[0]
-
-    @property
-    def lesion(self) -> str:
-        """The folder of crop and mask."""
-        return self.values["ROI mask file path"].partition("/")[0]
 
 
 def recognises(folder: Path) -> bool:
@@ -87,10 +57,10 @@ def read(folder: Path) -> Collection:
     problems: list[Problem] = []
     seen: set[tuple[str, ...]] = set()
     for table in tables:
-        for number, row in enumerate(_rows(table), 1):
+        for number, row in enumerate(rows_of(table), 1):
             where = f"{table.name}, row {number}"
             try:
-                parsed = _row(row, Split.TEST if "_test_" in table.name else Split.TRAIN)
+                parsed = parse_row(row, Split.TEST if "_test_" in table.name else Split.TRAIN)
                 key = (parsed.film, parsed.lesion)
                 if key in seen:
                     problems.append(Problem(Oddity.ROW_REPEATED, where, parsed.lesion))
@@ -109,35 +79,6 @@ def read(folder: Path) -> Collection:
         taken |= used
     problems += unlisted(folder, taken, {".dcm"})
     return Collection(NAME, folder, tuple(records), tuple(problems))
-
-
-def _rows(table: Path) -> Iterable[dict[Any, Any]]:
-    """By a CSV parser: a row spans several lines where a path ends in a line break."""
-    try:
-        with table.open(newline="", encoding="utf-8", errors="replace") as file:
-            yield from csv.DictReader(file)
-    except csv.Error:
-        raise DatasetError(f"{table} is no CSV table: get the file anew.") from None
-
-
-def _row(raw: dict[Any, Any], split: Split) -> Row:
-    oddities = []
-    if any("\n" in (raw.get(name) or "") for name in PATHS):
-        oddities.append(Oddity.LINE_BREAK_IN_FIELD)
-    values = {key: (value or "").strip() for key, value in raw.items() if isinstance(key, str)}
-    values["density"] = values.get("breast_density", values.get("breast density", ""))
-    lost = [name for name in (*ASKED, *PATHS) if name not in values]
-    if lost:
-        raise ValueError(f"no column {lost[0]}")
-    if values["abnormality type"] not in PATTERNS:
-        raise ValueError("abnormality type")
-    laterality(values["left or right breast"])
-    crop, mask = (values[name] for name in PATHS[1:])
-    if not (values["patient_id"] and values["image file path"] and mask):
-        raise ValueError("patient or path")
-    if crop.rpartition("/")[0] != mask.rpartition("/")[0]:
-        oddities.append(Oddity.MASK_APART)
-    return Row(values, split, tuple(oddities))
 
 
 def _leaking(rows: Iterable[Row]) -> frozenset[str]:
@@ -172,7 +113,8 @@ def _record(
         if file is not None:
             used |= set(files.of(row.lesion))
             mask = files.mask(row.lesion, row.values[PATHS[2]], size, oddities)
-        annotations.append(_annotation(row, mask, oddities))
+        outline = Mask(mask, size=size) if mask else None
+        annotations.append(_annotation(row, outline, oddities))
     labels = [a.label for a in annotations if a.label]
     if len(set(labels)) > 1:
         oddities.append(Oddity.PATHOLOGY_MIXED)
@@ -199,7 +141,7 @@ def _record(
     return record, used
 
 
-def _annotation(row: Row, mask: Path | None, oddities: list[Oddity]) -> Annotation:
+def _annotation(row: Row, mask: Mask | None, oddities: list[Oddity]) -> Annotation:
     values = row.values
     label = PATHOLOGY.get(values["pathology"])
     if label is None:
@@ -209,7 +151,7 @@ def _annotation(row: Row, mask: Path | None, oddities: list[Oddity]) -> Annotati
     if values["subtlety"] not in ("1", "2", "3", "4", "5"):
         oddities.append(Oddity.VALUE_OUT_OF_SCALE)
     return Annotation(
-        Mask(mask) if mask else None,
+        mask,
         PATTERNS[values["abnormality type"]],
         label,
         written=values["pathology"],

@@ -5,16 +5,15 @@ on which something was marked. Files may be gzipped. Outlines are generous, for 
 measuring. The outer outline of an abnormality counts; further ones are cores inside it.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from training.datasets.collection import Collection, DatasetError, Published, Reader
 from training.datasets.oddities import Oddity, Problem
 from training.datasets.outlines import Outline, clipped
+from training.datasets.readers.ddsm_case import Case, parse_case, read_text
 from training.datasets.readers.ddsm_overlay import Abnormality, OverlayError, parse_overlay
 from training.datasets.readers.ddsm_pixels import BITS, CALIBRATED, RAW, SPACING
 from training.datasets.readers.files import unlisted
@@ -31,28 +30,13 @@ from training.datasets.record import (
 )
 
 NAME = "ddsm"
-FILM = re.compile(
-    r"^(LEFT|RIGHT)_(CC|MLO)\s+LINES\s+(\d+)\s+PIXELS_PER_LINE\s+(\d+)"
-    r"\s+BITS_PER_PIXEL\s+(\d+)\s+RESOLUTION\s+(\S+)\s+(NON_OVERLAY|OVERLAY)\s*$"
-)
 STORED = (RAW, ".LJPEG", ".LJPEG.gz")  # decoded, as handed out, as some mirrors keep it
-MOST = 1 << 24  # bytes of a text file, expanded: a real one has some thousand
 PATTERNS = {"MASS": Pattern.MASS, "CALCIFICATION": Pattern.CALCIFICATION}
 PATHOLOGY = {
     "MALIGNANT": Label.MALIGNANT,
     "BENIGN": Label.BENIGN,
     "BENIGN_WITHOUT_CALLBACK": Label.BENIGN,  # without biopsy
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What an .ics says."""
-
-    name: str  # A-1234-1
-    values: dict[str, str]
-    films: tuple[re.Match[str], ...]
-    broken: int  # lines after SEQUENCE that are no film
 
 
 def recognises(folder: Path) -> bool:
@@ -75,7 +59,7 @@ def read(folder: Path) -> Collection:
     for path in paths:
         where = path.relative_to(folder).as_posix()
         try:
-            case = parse_case(_text(path))
+            case = parse_case(read_text(path))
         except (OSError, EOFError, ValueError, zlib.error):
             problems.append(Problem(Oddity.ROW_BROKEN, where, "no .ics of DDSM"))
             continue
@@ -89,42 +73,6 @@ def read(folder: Path) -> Collection:
             named += [path.parent / f"{record.image}{suffix}" for suffix in STORED]
     problems += unlisted(folder, named, {".ljpeg", ".1"})
     return Collection(NAME, folder, tuple(records), tuple(problems))
-
-
-def _text(path: Path) -> str:
-    """A text file, expanded if it is gzipped; raises ValueError for one that is far too large."""
-    if path.name.endswith(".gz"):
-        with gzip.open(path) as file:
-            data = file.read(MOST + 1)
-    else:
-        with path.open("rb") as plain:
-            data = plain.read(MOST + 1)
-    if len(data) > MOST:
-        raise ValueError("too large for a text file of DDSM")
-    return data.decode("latin-1")
-
-
-def parse_case(text: str) -> Case:
-    """An .ics. Raises ValueError where it names no case."""
-    values: dict[str, str] = {}
-    films, broken, sequence = [], 0, False
-    for raw in text.splitlines():
-        line = raw.strip()
-        if line == "SEQUENCE":
-            sequence = True
-        elif sequence and line:
-            match = FILM.match(line)
-            if match:
-                films.append(match)
-            else:
-                broken += 1
-        elif line:
-            key, _, value = line.partition(" ")
-            values[key.upper()] = value.strip()
-    name = values.get("FILENAME", "").removesuffix(".ics")
-    if not re.fullmatch(r"[A-Z]-\d+-\d+", name):
-        raise ValueError("no case is named")
-    return Case(name, values, tuple(films), broken)
 
 
 def _record(folder: Path, case: Case, film: re.Match[str]) -> tuple[Record, list[Problem]]:
@@ -200,7 +148,7 @@ def _marked(
     if not announced:
         oddities.append(Oddity.OVERLAY_UNANNOUNCED)
     try:
-        overlay = parse_overlay(_text(path))
+        overlay = parse_overlay(read_text(path))
     except (OverlayError, OSError, EOFError, ValueError, zlib.error) as error:
         oddities.append(Oddity.OVERLAY_MISSING)
         detail = str(error) if isinstance(error, OverlayError) else ""
