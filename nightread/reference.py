@@ -22,6 +22,7 @@ MAP = ROOT / "ARCHITECTURE.md"
 ROOMS = ("mammo", "triton_repo", "db", "ray_jobs", "training", "nightread", "benchmarks")
 BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
+    "data check": (shapes.DataCheckDocument, "one document"),
     "demo": (shapes.DemoDocument, "one document"),
     "evaluate": (shapes.EvaluateDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),

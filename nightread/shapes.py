@@ -71,6 +71,47 @@ class PrepareDocument(Shape):
     milliseconds: PrepareMilliseconds
 
 
+class PublishedCount(Shape):
+    """A number of the data set beside what somebody published for the complete one."""
+
+    what: str
+    here: int
+    published: int
+    source: str
+
+
+class OddityCount(Shape):
+    """A code of `training.datasets.oddities`, and where it stands first."""
+
+    code: str
+    count: int
+    meaning: str
+    examples: list[str]
+
+
+class DataProblem(Shape):
+    """An entry that is missing or broken, and so is no image of the data set."""
+
+    code: str
+    where: str
+    detail: str
+
+
+class DataCheckDocument(Shape):
+    """`nightread data check --json`."""
+
+    data_set: str
+    title: str
+    folder: str
+    notes: list[str]
+    counts: dict[str, dict[str, int]]  # by what is counted, then by value
+    published: list[PublishedCount]
+    oddities: list[OddityCount]
+    problems: list[DataProblem]
+    dropped_images: list[str]  # of the official training part: their patient is in test
+    decoded: int | None  # files read whole; None: headers alone
+
+
 class Objects(Shape):
     listed: int
     with_instances: int

@@ -12,7 +12,8 @@ import cv2
 
 from mammo.prepare import Preparation
 from training.datasets import cbis_ddsm, cdd_cesm, films, phantoms, store
-from training.datasets.record import Record, Split
+from training.datasets.record import Split
+from training.datasets.sample import Sample
 from training.datasets.store import Gray, Store, View
 from training.recipe import Recipe
 
@@ -68,7 +69,7 @@ def make(
         ),
     }
     for name, read in READERS.items() if data else ():
-        records: list[Record] = read(data / name)
+        records: list[Sample] = read(data / name)
         stores[name] = _kept(
             folder / name,
             lambda records=records: films.prepared(records, preparation),

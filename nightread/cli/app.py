@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from nightread.cli import (
+    data,
     db,
     demo,
     evaluate,
@@ -43,6 +44,7 @@ app.command("index")(index.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
+app.add_typer(data.app, name="data")
 
 
 def main() -> NoReturn:

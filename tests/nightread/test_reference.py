@@ -29,6 +29,11 @@ PROMISED = {
     "PrepareDocument": "shape dtype release geometry breast_box laterality view voi milliseconds",
     "GeometryShape": "left top width scale mirrored quarter_turns native_shape",
     "PrepareMilliseconds": "read decode voi breast resample",
+    "DataCheckDocument": "data_set title folder notes counts published oddities problems "
+    "dropped_images decoded",
+    "PublishedCount": "what here published source",
+    "OddityCount": "code count meaning examples",
+    "DataProblem": "code where detail",
     "ServiceStatus": "service state url pid proof",
 }
 

@@ -1,4 +1,4 @@
-"""The folders of shared data read as their README files count them."""
+"""What training takes from the folders of shared data, and how it is prepared and stored."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,20 +9,22 @@ import pytest
 from mammo.codes import Kind
 from mammo.prepare import Preparation
 from training.datasets import cbis_ddsm, cdd_cesm, films, folders, store
-from training.datasets.record import Record, Split
+from training.datasets.outlines import Polygon
+from training.datasets.record import Split
+from training.datasets.sample import Sample
 
 
 @pytest.fixture(scope="module")
-def cbis(shared: Path) -> list[Record]:
+def cbis(shared: Path) -> list[Sample]:
     return cbis_ddsm.read(shared / "data" / cbis_ddsm.NAME)
 
 
 @pytest.fixture(scope="module")
-def cesm(shared: Path) -> list[Record]:
+def cesm(shared: Path) -> list[Sample]:
     return cdd_cesm.read(shared / "data" / cdd_cesm.NAME)
 
 
-def test_cbis_ddsm_counts_are_those_of_its_readme(cbis: list[Record]) -> None:
+def test_cbis_ddsm_counts_are_those_of_its_readme(cbis: list[Sample]) -> None:
     test = [r for r in cbis if r.split is Split.TEST]
     rest = [r for r in cbis if r.split is not Split.TEST]
     assert (len(cbis), len({r.patient for r in cbis})) == (1274, 714)
@@ -33,33 +35,37 @@ def test_cbis_ddsm_counts_are_those_of_its_readme(cbis: list[Record]) -> None:
     assert lesions == {True: 626, False: 701, None: 4}
 
 
-def test_cdd_cesm_counts_are_those_of_its_readme(cesm: list[Record]) -> None:
+def test_cdd_cesm_counts_are_those_of_its_readme(cesm: list[Sample]) -> None:
     assert (len(cesm), len({r.patient for r in cesm})) == (257, 142)
     assert sum(len(r.lesions) + len(r.ignored) for r in cesm) == 744
     assert all(r.malignant for r in cesm)
 
 
-def test_cdd_cesm_says_nothing_about_single_lesions(cesm: list[Record]) -> None:
+def test_cdd_cesm_says_nothing_about_single_lesions(cesm: list[Sample]) -> None:
     assert {lesion.malignant for r in cesm for lesion in r.lesions} == {None}
 
 
-def test_no_patient_is_on_two_sides(cbis: list[Record], cesm: list[Record]) -> None:
+def test_no_patient_is_on_two_sides(cbis: list[Sample], cesm: list[Sample]) -> None:
     for records in (cbis, cesm):
         splits = {(r.patient, r.split) for r in records}
         assert len(splits) == len({patient for patient, _ in splits})
         assert Split.VALIDATION in {split for _, split in splits}
 
 
-def test_films_with_unmarked_calcifications_say_so(cbis: list[Record]) -> None:
+def test_films_with_unmarked_calcifications_say_so(cbis: list[Sample]) -> None:
     assert sum(Kind.CALCIFICATION not in r.kinds for r in cbis) == 57
 
 
 def test_a_band_along_the_skin_is_no_mass() -> None:
-    band = [[0.0, 0.0], [100.0, 0.0], [100.0, 4.0], [0.0, 4.0]]
-    square = [[0.0, 0.0], [40.0, 0.0], [40.0, 40.0], [0.0, 40.0]]
-    assert not cdd_cesm.is_mass_like(400.0, band)  # circularity 4 pi 400 / 208^2 = 0.12
-    assert cdd_cesm.is_mass_like(1600.0, square)
-    assert not cdd_cesm.is_mass_like(20_000.0, square)
+    band = Polygon(((0.0, 0.0), (100.0, 0.0), (100.0, 4.0), (0.0, 4.0)))
+    assert not cdd_cesm.is_mass_like(band)  # circularity 4 pi 400 / 208^2 = 0.12
+    assert cdd_cesm.is_mass_like(_square(40.0))
+    assert not cdd_cesm.is_mass_like(_square(150.0))  # 22,500 pixels: diffuse disease
+    assert not cdd_cesm.is_mass_like(_square(7.0))
+
+
+def _square(side: float) -> Polygon:
+    return Polygon(((0.0, 0.0), (side, 0.0), (side, side), (0.0, side)))
 
 
 def test_the_split_of_a_patient_never_changes() -> None:
@@ -73,7 +79,7 @@ def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
         cbis_ddsm.read(tmp_path / cbis_ddsm.NAME)
 
 
-def test_prepared_boxes_lie_on_the_same_tissue(cbis: list[Record]) -> None:
+def test_prepared_boxes_lie_on_the_same_tissue(cbis: list[Sample]) -> None:
     # Independent of the geometry: a mass is brighter than the mean of the prepared breast.
     brighter = 0
     chosen = cbis[:12]
@@ -85,7 +91,7 @@ def test_prepared_boxes_lie_on_the_same_tissue(cbis: list[Record]) -> None:
     assert brighter >= 8
 
 
-def test_a_store_gives_back_what_was_put_in(tmp_path: Path, cesm: list[Record]) -> None:
+def test_a_store_gives_back_what_was_put_in(tmp_path: Path, cesm: list[Sample]) -> None:
     preparation = Preparation(height=128, width=80)
     items = list(films.prepared(cesm[:3], preparation))
     store.write(tmp_path / "s", items, 3, preparation)

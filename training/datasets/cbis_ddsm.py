@@ -1,52 +1,50 @@
-"""CBIS-DDSM's mass films, reduced to 800 x 800 (Lee et al., Scientific Data 4:170177, 2017).
+"""CBIS-DDSM's mass films as training takes them: official test part, boxes, true proportions.
 
-The official split, by patient. Films were squeezed to a square; 800 x 480 makes breasts look
-right. Masses have boxes; calcifications that some films also hold have none.
+Films were squeezed to a square; 800 x 480 makes breasts look right. Masses have boxes;
+calcifications that some films also hold have none.
 """
 
 from pathlib import Path
 
-from mammo.codes import Kind, SourceKind
-from mammo.views import Laterality
-from training.datasets.folders import held_back, labels, lesions
-from training.datasets.record import Lesion, Record, Split
+from mammo.codes import Kind
+from training.datasets.folders import held_back
+from training.datasets.oddities import Oddity
+from training.datasets.outlines import bounds
+from training.datasets.readers import cbis_ddsm_mass_800 as reader
+from training.datasets.record import Annotation, Box, Label, Lesion, Record, Split
+from training.datasets.sample import Sample
 
-NAME = "cbis-ddsm-mass-800"
+NAME = reader.NAME
 SHAPE = (800, 480)  # rows, columns: native films are 1.55 to 1.8 times as high as wide
 
 
-def read(folder: Path) -> list[Record]:
+def read(folder: Path) -> list[Sample]:
     """The films of `images/`, in the order of labels.csv."""
-    rows, marked = labels(folder), lesions(folder)
-    return [
-        Record(
-            source=NAME,
-            name=row["image"],
-            path=folder / row["file"],
-            source_kind=SourceKind.FILM,
-            patient=row["patient"],
-            laterality=Laterality(row["laterality"]),
-            view=row["view"],
-            split=Split.TEST if row["split"] == "test" else held_back(NAME, row["patient"]),
-            malignant=row["label"] == "M",
-            lesions=tuple(
-                Lesion(_unsqueezed(line["bbox"]), Kind.MASS, _malignant(line["pathology"]))
-                for line in marked[row["file"]]
-            ),
-            ignored=(),
-            kinds=frozenset(Kind) if row["n_calc_rows"] == "0" else frozenset({Kind.MASS}),
-            shape=SHAPE,
-        )
-        for row in rows
-        if row["file"].startswith("images/")
-    ]
+    return [_sample(record) for record in reader.squeezed(reader.read(folder))]
 
 
-def _unsqueezed(box: list[float]) -> tuple[float, float, float, float]:
+def _sample(record: Record) -> Sample:
+    unmarked = Oddity.KIND_UNMARKED in record.oddities
+    return Sample(
+        record=record,
+        split=Split.TEST if record.split is Split.TEST else held_back(NAME, record.patient),
+        lesions=tuple(
+            Lesion(box, Kind.MASS, _malignant(annotation))
+            for annotation in record.annotations
+            if (box := _unsqueezed(annotation))
+        ),
+        ignored=(),
+        kinds=frozenset({Kind.MASS}) if unmarked else frozenset(Kind),
+        shape=SHAPE,
+    )
+
+
+def _unsqueezed(annotation: Annotation) -> Box | None:
     """A box on the 800 x 800 picture as one on the 800 x 480 picture."""
+    box = bounds(annotation.outline) if annotation.outline else None
     across = SHAPE[1] / 800
-    return box[0] * across, box[1], box[2] * across, box[3]
+    return (box[0] * across, box[1], box[2] * across, box[3]) if box else None
 
 
-def _malignant(pathology: str | None) -> bool | None:
-    return None if pathology is None else pathology == "M"
+def _malignant(annotation: Annotation) -> bool | None:
+    return None if annotation.label is None else annotation.label is Label.MALIGNANT

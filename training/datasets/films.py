@@ -1,44 +1,39 @@
-"""Pictures of 8 bit, through the same preparation as every DICOM image."""
+"""Samples prepared for training: the picture and, in its pixels, what is on it."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
-from mammo.prepare import Preparation, Prepared, prepare_gray
-from training.datasets.folders import DatasetError
-from training.datasets.record import Box, Record
+from mammo.prepare import Preparation, Prepared
+from training.datasets import pixels
+from training.datasets.record import Box
+from training.datasets.sample import Sample
 from training.datasets.store import Gray, View
 
 INSIDE = 0.5  # share of a lesion that the breast's crop must hold
 
 
-def prepared(records: Iterable[Record], preparation: Preparation) -> Iterator[tuple[Gray, View]]:
-    """Each record's prepared picture and what is on it; raises DatasetError for a broken file."""
-    for record in records:
-        gray = cv2.imread(str(record.path), cv2.IMREAD_GRAYSCALE)
-        if gray is None:
-            raise DatasetError(f"{record.path} cannot be read as a picture.")
-        if record.shape:
-            rows, columns = record.shape
-            gray = cv2.resize(gray, (columns, rows), interpolation=cv2.INTER_AREA)
-        done = prepare_gray(np.asarray(gray, np.uint8), preparation, record.laterality)
-        lesions = [(lesion, _inside(lesion.box, done)) for lesion in record.lesions]
-        ignored = [_inside(box, done) for box in record.ignored]
+def prepared(samples: Iterable[Sample], preparation: Preparation) -> Iterator[tuple[Gray, View]]:
+    """Each sample's prepared picture and what is on it; raises DatasetError for a broken file."""
+    for sample in samples:
+        record = sample.record
+        done = pixels.prepared(record, preparation, sample.shape)
+        lesions = [(lesion, _inside(lesion.box, done)) for lesion in sample.lesions]
+        ignored = [_inside(box, done) for box in sample.ignored]
         yield (
             done.tensor[0],
             View(
-                source=record.source,
-                name=record.name,
+                source=record.data_set,
+                name=record.image,
                 patient=record.patient,
                 laterality=str(record.laterality),
-                view=record.view,
-                split=record.split,
-                malignant=record.malignant,
+                view=str(record.view),
+                split=sample.split,
+                malignant=sample.malignant,
                 lesions=tuple(replace(lesion, box=box) for lesion, box in lesions if box),
                 ignored=tuple(box for box in ignored if box),
-                kinds=tuple(sorted(record.kinds)),
+                kinds=tuple(sorted(sample.kinds)),
             ),
         )
 
