@@ -56,8 +56,8 @@ def _phantoms(
 def _films(
     wanted: Mapping[str, Case], source: str, folder: Path, preparation: Preparation
 ) -> Iterator[tuple[Gray, View]]:
-    records = [one for one in READERS[source](folder) if one.name in wanted]
-    yield from films.prepared(records, preparation)
+    samples = [one for one in READERS[source](folder) if one.record.image in wanted]
+    yield from films.prepared(samples, preparation)
 
 
 def _kept(
