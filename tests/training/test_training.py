@@ -15,6 +15,7 @@ from training import calibrate, loop, material, mining, recipe, release
 from training.datasets.record import Lesion, Split
 from training.datasets.store import Store, View
 from training.evaluation import roc
+from training.networks.classifier import BENIGN, MALIGNANT, NOTHING
 from training.predict import Case, Prediction
 from training.recipe import Stage
 from training.search import Found
@@ -129,8 +130,30 @@ def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
     view = View(
         "s", "n", "p", "L", "CC", Split.TRAIN, True, (lesion,), ((85.0, 85.0, 99.0, 99.0),), ()
     )
-    alarms = mining.false_alarms(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
-    assert [box[0] for _, box in alarms] == [40, 99, 99, 99]
+    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
+    assert [box[0] for _, box, _ in marked] == [40, 99, 99, 99]
+    assert {outcome for *_, outcome in marked} == {NOTHING}
+
+
+@pytest.mark.parametrize(
+    ("malignant", "outcome"), [((True,), [MALIGNANT]), ((False,), [BENIGN]), ((None,), []),
+                               ((False, True), [MALIGNANT]), ((False, None), [])]
+)  # fmt: skip
+def test_a_mark_is_what_lies_under_its_middle(
+    malignant: tuple[bool | None, ...], outcome: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = np.array([[10.0, 10, 40, 60]])
+    found = Found(boxes, np.array([0.5]), np.zeros(1, np.int64))
+    monkeypatch.setattr(mining, "Search", lambda _: lambda _: found)
+    lesions = tuple(Lesion((20, 20, 30, 50), "mass", malignant=one) for one in malignant)
+    view = View("s", "n", "p", "L", "CC", Split.TRAIN, False, lesions, (), ())
+    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 1)
+    assert [what for *_, what in marked] == outcome
+
+
+def test_the_marks_of_phantoms_come_from_backgrounds_that_no_network_was_trained_on() -> None:
+    plan = recipe.load("default").phantoms
+    assert not set(plan.training.numbers) & set(plan.unseen.numbers)
 
 
 def test_steps_leave_a_tenth_of_the_population_in_each() -> None:
