@@ -20,6 +20,7 @@ class Prediction:
     boxes: Array  # (n, 4), prepared pixels
     detection: Array  # (n,)
     kind: NDArray[np.int64]  # (n,)
+    lesion: Array  # (n,)
     malignancy: Array  # (n,)
 
 
@@ -46,6 +47,7 @@ def _one(graphs: Graphs, picture: Gray) -> Prediction:
         raw.boxes[:n].astype(np.float64),
         raw.detection[:n].astype(np.float64),
         raw.kind[:n].astype(np.int64),
+        raw.lesion[:n].astype(np.float64),
         raw.malignancy[:n].astype(np.float64),
     )
 
@@ -70,8 +72,9 @@ def save(path: Path, cases: Iterable[Case]) -> None:
                     for one in view.lesions
                 ],
                 "boxes": np.round(p.boxes, 1).tolist(),
-                "detection": np.round(p.detection, 4).tolist(),
+                "detection": np.round(p.detection, 6).tolist(),
                 "kind": p.kind.tolist(),
-                "malignancy": np.round(p.malignancy, 4).tolist(),
+                "lesion": np.round(p.lesion, 6).tolist(),
+                "malignancy": np.round(p.malignancy, 6).tolist(),
             }
             file.write(json.dumps(row, separators=(",", ":")) + "\n")

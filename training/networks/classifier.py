@@ -78,14 +78,20 @@ class Classifier(nn.Module):
 
 
 class Served(nn.Module):
-    """The classifier as Triton serves it: image, boxes -> malignancy in 0..1."""
+    """The classifier as Triton serves it: image, boxes -> lesion and malignancy in 0..1.
+
+    The first is the probability that a place is no false alarm, the second that a lesion there
+    is malignant.
+    """
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        return torch.softmax(self.classifier(image, boxes), dim=-1)[..., MALIGNANT]
+    def forward(self, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.classifier(image, boxes)
+        lesion = 1 - torch.softmax(logits, dim=-1)[..., NOTHING]
+        return lesion, torch.sigmoid(logits[..., MALIGNANT] - logits[..., BENIGN])
 
 
 def _conv(channels: int, width: int, stride: int = 1) -> nn.Sequential:
