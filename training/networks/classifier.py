@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks import backbone
+from training.networks.looks import upside_down
 
 SIDE = 128  # of a crop as the network sees it, pixels
 MARGIN = 1.6  # crop's side over the box's longer side
@@ -44,7 +45,10 @@ def crops(image: Tensor, boxes: Tensor) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logits (n, k, 3) of OUTCOMES."""
+    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logits (n, k, 3) of OUTCOMES.
+
+    It looks twice, at each crop as it is and upside down, and takes the mean.
+    """
 
     def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
@@ -57,10 +61,10 @@ class Classifier(nn.Module):
         self.judge_features = nn.Linear(2 * seen + 2, len(OUTCOMES))
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            cut = crops(image.float() / 255.0, boxes)
-            size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0
-        return self.judge(cut, size.reshape(-1, 2)).reshape(*boxes.shape[:2], len(OUTCOMES))
+        cut = crops(image.float() / 255.0, boxes)
+        size = ((boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0).reshape(-1, 2)
+        logits = (self.judge(cut, size) + self.judge(upside_down(cut), size)) / 2
+        return logits.reshape(*boxes.shape[:2], len(OUTCOMES))
 
     def judge(self, cut: Tensor, size: Tensor) -> Tensor:
         """Crops (m, 1, SIDE, SIDE) in 0..1 and log sizes (m, 2) -> logits (m, 3)."""
