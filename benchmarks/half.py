@@ -26,7 +26,7 @@ from triton_repo.graphs import Graphs
 from triton_repo.release import DEFAULT_DIR, Release, load
 
 SEED = 20261201  # no block of training's (docs/training.md)
-STUDIES, FEW = 40, 4
+STUDIES, FEW = 40, 3
 PLAIN = 6.0  # d' from which a lesion should be found
 
 

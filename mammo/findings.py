@@ -20,7 +20,8 @@ class RawView:
     boxes: NDArray[np.float32]  # (K, 4) prepared pixels
     detection: NDArray[np.float32]  # (K,) 0 to 1
     kind: NDArray[np.int32]  # (K,) index into KINDS
-    malignancy: NDArray[np.float32]  # (K,) 0 to 1
+    lesion: NDArray[np.float32]  # (K,) 0 to 1, the classifier's word: no false alarm
+    malignancy: NDArray[np.float32]  # (K,) 0 to 1, given a lesion
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,9 @@ def of_view(
 
     `breast` is the breast's box in prepared pixels.
     """
-    boxes = np.asarray(raw.boxes[: raw.count], np.float64)
-    probabilities = calibration.probability(raw.detection[: raw.count], raw.malignancy[: raw.count])
+    n = raw.count
+    boxes = np.asarray(raw.boxes[:n], np.float64)
+    probabilities = calibration.probability(raw.detection[:n], raw.lesion[:n], raw.malignancy[:n])
     rows, columns = geometry.native_shape
     limits = np.array([columns, rows, columns, rows], np.float64)
     native = np.clip(geometry.to_native(boxes), 0, limits)

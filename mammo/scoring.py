@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,26 +12,30 @@ _EPSILON = 1e-4  # keeps logits finite: a score of exactly 0 or 1 is rounding, n
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """P(malignant finding) = sigmoid(intercept + a logit(detection) + b logit(malignancy)).
+    """P(malignant finding) = P(lesion) P(malignant | lesion), each a Platt scaling (Platt 1999).
 
-    A two-variable Platt scaling (Platt 1999), fitted on a release's validation data.
+    P(lesion) = sigmoid(a + b logit(detection) + c logit(lesion)) joins what both networks say;
+    P(malignant | lesion) = sigmoid(d + e logit(malignancy)). Fitted on a release's validation
+    data.
     """
 
-    intercept: float
+    lesion_intercept: float
     detection: float
+    lesion: float
+    malignancy_intercept: float
     malignancy: float
 
     def probability(
-        self, detection: NDArray[np.float32], malignancy: NDArray[np.float32]
+        self,
+        detection: NDArray[np.float32],
+        lesion: NDArray[np.float32],
+        malignancy: NDArray[np.float32],
     ) -> NDArray[np.float64]:
-        """Calibrated probabilities, (n,), for detector and classifier scores (n,) in 0 to 1."""
-        z = (
-            self.intercept
-            + self.detection * _logit(detection)
-            + self.malignancy * _logit(malignancy)
+        """Calibrated probabilities, (n,), for the networks' scores (n,) in 0 to 1."""
+        is_lesion = _sigmoid(
+            self.lesion_intercept + self.detection * logit(detection) + self.lesion * logit(lesion)
         )
-        result: NDArray[np.float64] = 1 / (1 + np.exp(-z))
-        return result
+        return is_lesion * _sigmoid(self.malignancy_intercept + self.malignancy * logit(malignancy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,15 @@ class Scale:
         return 1 + sum(probability >= step for step in self.steps)
 
 
-def _logit(p: NDArray[np.float32]) -> NDArray[np.float64]:
+def logit(p: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """The logarithm of the odds of `p`, finite even for 0 and 1."""
     clipped = np.clip(np.asarray(p, np.float64), _EPSILON, 1 - _EPSILON)
     result: NDArray[np.float64] = np.log(clipped / (1 - clipped))
+    return result
+
+
+def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    result: NDArray[np.float64] = 1 / (1 + np.exp(-z))
     return result
 
 

@@ -1,51 +1,77 @@
 """From the two networks' numbers to one probability, and from that to a score of 1 to 10."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from mammo.scoring import Calibration
+from mammo.scoring import Calibration, logit
 from training.datasets.store import Array
-from training.evaluation.predictions import Case, Prediction
+from training.evaluation.predictions import Case
 
-EPSILON = 1e-4  # as in mammo.scoring
-STRENGTH = 10.0  # inverse of the penalty on the two weights: weak
+STRENGTH = 10.0  # inverse of the penalty on the weights: weak
+
+Flags = NDArray[np.bool_]
 
 
-def hits_malignant(case: Case) -> NDArray[np.bool_]:
-    """For each finding whether its middle lies in a malignant lesion, (n,)."""
+def hits(case: Case) -> tuple[Flags, Flags]:
+    """For each finding whether its middle lies in a lesion, and in a malignant one, (n,) each."""
     middle = (case.prediction.boxes[:, :2] + case.prediction.boxes[:, 2:]) / 2
-    hit = np.zeros(len(middle), np.bool_)
-    for lesion in case.view.lesions:
-        if lesion.malignant:
-            x0, y0, x1, y1 = lesion.box
-            x, y = middle.T
-            hit |= (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
-    return hit
+    lesion, malignant = np.zeros((2, len(middle)), np.bool_)
+    for one in case.view.lesions:
+        x0, y0, x1, y1 = one.box
+        x, y = middle.T
+        inside = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
+        lesion |= inside
+        malignant |= inside & bool(one.malignant)
+    return lesion, malignant
 
 
 def fit(groups: Sequence[Sequence[Case]]) -> Calibration:
-    """Platt scaling over both networks' logits; each group (data set) counts alike."""
-    inputs, truth, weights = [], [], []
-    for cases in groups:
-        x = np.concatenate([_logits(case.prediction) for case in cases])
-        inputs.append(x)
-        truth.append(np.concatenate([hits_malignant(case) for case in cases]))
-        weights.append(np.full(len(x), 1.0 / max(len(x), 1)))
-    weight = np.concatenate(weights)
+    """Both Platt scalings of `Calibration`; each group (data set) counts alike in each."""
+    found = [_Found.of(cases) for cases in groups]
+    lesion, marked = _regression([(one.joined, one.lesion) for one in found])
+    malignancy, judged = _regression(
+        [(one.malignancy[one.lesion], one.malignant[one.lesion]) for one in found]
+    )
+    return Calibration(lesion, *marked, malignancy, *judged)
+
+
+class _Found(NamedTuple):
+    """All findings of a data set."""
+
+    joined: Array  # (n, 2), logits of `detection` and `lesion`
+    malignancy: Array  # (n, 1), logit
+    lesion: Flags  # (n,)
+    malignant: Flags  # (n,)
+
+    @classmethod
+    def of(cls, cases: Sequence[Case]) -> "_Found":
+        said = [case.prediction for case in cases]
+        truth = [hits(case) for case in cases]
+        return cls(
+            np.column_stack(
+                [
+                    logit(np.concatenate([p.detection for p in said])),
+                    logit(np.concatenate([p.lesion for p in said])),
+                ]
+            ),
+            logit(np.concatenate([p.malignancy for p in said]))[:, None],
+            np.concatenate([lesion for lesion, _ in truth]),
+            np.concatenate([malignant for _, malignant in truth]),
+        )
+
+
+def _regression(groups: Sequence[tuple[Array, Flags]]) -> tuple[float, list[float]]:
+    """Intercept and weights."""
+    sizes = [len(truth) for _, truth in groups]
+    weight = np.concatenate([np.full(n, sum(sizes) / len(sizes) / max(n, 1)) for n in sizes])
     model = LogisticRegression(C=STRENGTH, max_iter=1000)
-    y = np.concatenate(truth)
-    model.fit(np.concatenate(inputs), y, sample_weight=weight * len(weight) / weight.sum())
-    detection, malignancy = model.coef_[0]
-    return Calibration(float(model.intercept_[0]), float(detection), float(malignancy))
-
-
-def _logits(prediction: Prediction) -> Array:
-    p = np.stack([prediction.detection, prediction.malignancy], axis=1)
-    p = np.clip(p, EPSILON, 1 - EPSILON)
-    return np.log(p / (1 - p))
+    inputs, truth = (np.concatenate(parts) for parts in zip(*groups, strict=True))
+    model.fit(inputs, truth, sample_weight=weight)
+    return float(model.intercept_[0]), [float(w) for w in model.coef_[0]]
 
 
 def steps(probabilities: Sequence[float]) -> tuple[float, ...]:

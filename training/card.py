@@ -81,8 +81,9 @@ def text(name: str, figures: Mapping[str, Any], real: bool) -> str:  # noqa: FBT
         "",
         "## How its scores are made",
         "",
-        "The detector's and the classifier's numbers are joined by a logistic calibration fitted on",
-        "validation pictures. A breast is as suspicious as its worst finding, a study as its worst",
+        "A mark's probability is that it is a lesion, from what the detector and the classifier say,",
+        "times that such a lesion is malignant, from the classifier: two logistic calibrations fitted",
+        "on validation pictures. A breast is as suspicious as its worst finding, a study as its worst",
         (
             "breast. The score of 1 to 10 is the tenth of a reference population of"
             f" {figures['reference']['studies']} phantom studies in which a study's probability lies."

@@ -13,7 +13,8 @@ from training.networks import classifier, detector
 from triton_repo import contract
 
 OPSET = 18
-TOLERANCE = {"boxes": 0.05, "detection": 1e-3, "malignancy": 1e-3}  # prepared pixels; probability
+# Prepared pixels; probabilities.
+TOLERANCE = {"boxes": 0.05, "detection": 1e-3, "lesion": 1e-3, "malignancy": 1e-3}
 # What onnxruntime, TensorRT 8.6 and later and TensorRT-RTX all run without a plugin.
 OPERATORS = frozenset(
     [

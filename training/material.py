@@ -49,25 +49,24 @@ def make(
         phantoms.VALIDATION_SEED, plan.validation_studies, Split.VALIDATION
     )
     stores = {
-        "phantoms-train": _kept(
-            folder / "phantoms-train",
-            lambda: _drawn(
-                partial(phantoms.training_views, plan.training, preparation),
-                range(plan.training.backgrounds),
-                processes,
+        name: _kept(
+            folder / name,
+            lambda portion=portion: _drawn(
+                partial(phantoms.training_views, portion, preparation), portion.numbers, processes
             ),
-            plan.training.count,
+            portion.count,
             preparation,
-        ),
-        "phantoms-validation": _kept(
-            folder / "phantoms-validation",
-            lambda: _drawn(
-                partial(without_templates, preparation=preparation), validation.each, processes
-            ),
-            4 * plan.validation_studies,
-            preparation,
-        ),
+        )
+        for name, portion in (("phantoms-train", plan.training), ("phantoms-unseen", plan.unseen))
     }
+    stores["phantoms-validation"] = _kept(
+        folder / "phantoms-validation",
+        lambda: _drawn(
+            partial(without_templates, preparation=preparation), validation.each, processes
+        ),
+        4 * plan.validation_studies,
+        preparation,
+    )
     for name, read in READERS.items() if data else ():
         records: list[Sample] = read(data / name)
         stores[name] = _kept(

@@ -1,4 +1,9 @@
-"""What the detector takes for lesions on training views: the classifier must know it too."""
+"""What the detector marks: the classifier is asked about marks, so it must learn from marks.
+
+A mark on a lesion is rarely the lesion's own box, and a false alarm is whatever looks most like a
+lesion. Phantoms are searched on views that the detector was not trained on, since it knows the
+others by heart and marks them better than it will mark anything else.
+"""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,58 +14,83 @@ from training import patches
 from training.datasets.record import Split
 from training.datasets.store import Store, View
 from training.material import Material
-from training.networks.classifier import NOTHING
+from training.networks.classifier import BENIGN, MALIGNANT, NOTHING
 from training.patches import Example, Pool
 from training.recipe import Recipe
 from training.search import Search
 
 WORST = 4  # false alarms kept of a view
-MINED = 600  # views of each store that are searched
+# Where lesions are taught from, and where the detector is searched for marks.
+SOURCES = (
+    ("phantoms-train", "phantoms-unseen"),
+    ("cbis-ddsm-mass-800", "cbis-ddsm-mass-800"),
+)
+SHARES = {MALIGNANT: 0.36, BENIGN: 0.30, NOTHING: 0.34}
 
 
 def pools(
     out: Path, finding: Path, made: Material, chosen: Recipe, processes: int = 1
 ) -> list[Pool]:
-    """Malignant and benign lesions and false alarms of each store that can teach the difference."""
+    """Lesions as they were drawn and as they are marked, half and half, and false alarms."""
     found = []
     shares = chosen.shares.by_store()
-    for name in ("phantoms-train", "cbis-ddsm-mass-800"):
-        held = made.find(name)
-        if held is None:
+    for taught, searched in SOURCES:
+        lesions, held = made.find(taught), made.find(searched)
+        if lesions is None or held is None:
             continue
-        indices = held.where(Split.TRAIN)
-        path = out / f"false-alarms-{name}.json"
+        path = out / f"marks-{searched}.json"
         if not path.is_file():
-            searched = indices[:: _stride(indices)]
-            path.write_text(json.dumps(false_alarms(finding, held, searched, processes)))
-        alarms = [Example(i, tuple(box), NOTHING) for i, box in json.loads(path.read_text())]
-        for examples, part in (
-            (patches.lesions(held, indices, malignant=True), 0.36),
-            (patches.lesions(held, indices, malignant=False), 0.30),
-            (alarms, 0.34),
-        ):
-            if examples:
-                found.append(Pool(held, examples, part * shares[name]))
+            indices = held.where(Split.TRAIN)
+            if searched == taught:  # not drawn for this: more than there is time for
+                indices = indices[:: -(-len(indices) // chosen.marked_films)]
+            path.write_text(json.dumps(marks(finding, held, indices, processes)))
+        marked = [Example(i, tuple(box), what) for i, box, what in json.loads(path.read_text())]
+        drawn = patches.lesions(lesions, lesions.where(Split.TRAIN))
+        for outcome, share in SHARES.items():
+            parts = [
+                (store, chosen_ones)
+                for store, examples in ((lesions, drawn), (held, marked))
+                if (chosen_ones := [one for one in examples if one.outcome == outcome])
+            ]
+            found += [
+                Pool(store, examples, share * shares[taught] / len(parts))
+                for store, examples in parts
+            ]
     return found
 
 
-def _stride(indices: Sequence[int]) -> int:
-    return max(1, len(indices) // MINED)
-
-
-def false_alarms(
+def marks(
     finding: Path, held: Store, indices: Iterable[int], threads: int
-) -> list[tuple[int, list[float]]]:
-    """The best-scored detections that touch neither a lesion nor an ignored place."""
+) -> list[tuple[int, list[float], int]]:
+    """View, box and outcome of what the detector marks; of false alarms the best scored."""
     search = Search(finding)
 
-    def of_view(index: int) -> list[tuple[int, list[float]]]:
-        boxes = search(held.pictures[index]).boxes.tolist()
-        free = [box for box in boxes if not _touches(box, held.views[index])]
-        return [(index, [round(v, 1) for v in box]) for box in free[:WORST]]
+    def of_view(index: int) -> list[tuple[int, list[float], int]]:
+        found, alarms = [], 0
+        for box in search(held.pictures[index]).boxes.tolist():
+            outcome = _outcome(box, held.views[index])
+            alarms += outcome == NOTHING
+            if outcome is not None and (outcome != NOTHING or alarms <= WORST):
+                found.append((index, [round(v, 1) for v in box], outcome))
+        return found
 
     with ThreadPoolExecutor(threads) as pool:  # onnxruntime leaves Python's lock alone
-        return [alarm for found in pool.map(of_view, indices) for alarm in found]
+        return [mark for found in pool.map(of_view, indices) for mark in found]
+
+
+def _outcome(box: Sequence[float], view: View) -> int | None:
+    """What lies under a mark's middle; nothing if it touches no lesion; None: cannot be said."""
+    x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    hit = {
+        lesion.malignant
+        for lesion in view.lesions
+        if lesion.box[0] <= x <= lesion.box[2] and lesion.box[1] <= y <= lesion.box[3]
+    }
+    if True in hit:
+        return MALIGNANT
+    if hit:
+        return BENIGN if hit == {False} else None
+    return None if _touches(box, view) else NOTHING
 
 
 def _touches(box: Sequence[float], view: View) -> bool:

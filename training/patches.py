@@ -39,14 +39,13 @@ class Pool:
     share: float
 
 
-def lesions(store: Store, indices: Sequence[int], *, malignant: bool) -> list[Example]:
+def lesions(store: Store, indices: Sequence[int]) -> list[Example]:
     """The lesions of these views that are known to be (or not to be) malignant."""
-    outcome = MALIGNANT if malignant else BENIGN
     return [
-        Example(i, lesion.box, outcome)
+        Example(i, lesion.box, MALIGNANT if lesion.malignant else BENIGN)
         for i in indices
         for lesion in store.views[i].lesions
-        if lesion.malignant is malignant
+        if lesion.malignant is not None
     ]
 
 

@@ -25,5 +25,6 @@ def _one(graphs: Graphs, picture: Gray) -> Prediction:
         raw.boxes[:n].astype(np.float64),
         raw.detection[:n].astype(np.float64),
         raw.kind[:n].astype(np.int64),
+        raw.lesion[:n].astype(np.float64),
         raw.malignancy[:n].astype(np.float64),
     )

@@ -49,6 +49,7 @@ class Phantoms(_Part):
     train_backgrounds: PositiveInt
     train_exposures: PositiveInt
     train_lesions: PositiveInt
+    unseen_backgrounds: PositiveInt
     validation_studies: PositiveInt
     test_studies: PositiveInt
     test_full_size_studies: PositiveInt
@@ -59,11 +60,17 @@ class Phantoms(_Part):
         """The views that networks are trained on."""
         return Portion(self.train_backgrounds, self.train_exposures, self.train_lesions)
 
+    @property
+    def unseen(self) -> Portion:
+        """More such views, each background once, that only the detector's marks are taken from."""
+        return Portion(self.unseen_backgrounds, 1, self.train_lesions, self.train_backgrounds)
+
 
 class Recipe(_Part):
     """A recipe file."""
 
     boxes: PositiveInt  # that leave the detector
+    marked_films: PositiveInt  # of a data set, searched for what the detector marks
     half_jpeg_2000: bool = False  # first show by `python -m benchmarks.half` that scores stay
     shares: Shares
     phantoms: Phantoms

@@ -86,6 +86,7 @@ def build(
             count=answer.count,
             boxes=[tuple(map(float, box)) for box in answer.boxes[: answer.count]],
             detection=[float(p) for p in answer.detection[: answer.count]],
+            lesion=[float(p) for p in answer.lesion[: answer.count]],
             malignancy=[float(p) for p in answer.malignancy[: answer.count]],
         ),
         files={name: sha256(folder / name) for name in listed_files(folder)},

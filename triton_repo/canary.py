@@ -7,6 +7,7 @@ answers with zeros (all seen) cannot pass.
 import numpy as np
 from numpy.typing import NDArray
 
+from mammo.findings import RawView
 from triton_repo.contract import Sizes
 from triton_repo.release import Canary
 
@@ -27,25 +28,18 @@ def image(sizes: Sizes) -> NDArray[np.uint8]:
     return np.where(inside, picture.clip(10, 255), 0).astype(np.uint8)[None]
 
 
-def problem(
-    canary: Canary,
-    count: int,
-    boxes: NDArray[np.float32],
-    detection: NDArray[np.float32],
-    malignancy: NDArray[np.float32],
-) -> str | None:
-    """What is wrong with an answer to the canary, in words, or None.
-
-    `boxes` (K, 4) in prepared pixels, `detection` and `malignancy` (K,).
-    """
+def problem(canary: Canary, answer: RawView) -> str | None:
+    """What is wrong with an answer to the canary, in words, or None."""
+    count = answer.count
     if count != canary.count:
         return f"the canary gave {count} boxes where {canary.count} are right"
-    far = np.abs(boxes[:count] - np.array(canary.boxes).reshape(-1, 4)).max(initial=0)
+    far = np.abs(answer.boxes[:count] - np.array(canary.boxes).reshape(-1, 4)).max(initial=0)
     if not far <= canary.box_tolerance:  # so that a NaN is wrong
         return f"a box of the canary is {far:.2f} pixels off"
     for name, got, right in (
-        ("detection", detection, canary.detection),
-        ("malignancy", malignancy, canary.malignancy),
+        ("detection", answer.detection, canary.detection),
+        ("lesion", answer.lesion, canary.lesion),
+        ("malignancy", answer.malignancy, canary.malignancy),
     ):
         off = np.abs(got[:count] - np.array(right)).max(initial=0)
         if not off <= canary.score_tolerance:

@@ -78,7 +78,7 @@ def of_ensemble(sizes: Sizes, profile: Profile, weights: str) -> str:
     whole = ensemble(sizes)
     steps = [
         _step(DETECTOR, ("image",), ("boxes", "detection", "kind", "count")),
-        _step(CLASSIFIER, ("image", "boxes"), ("malignancy",)),
+        _step(CLASSIFIER, ("image", "boxes"), ("lesion", "malignancy")),
     ]
     lines = [
         *_head(whole, profile, weights),

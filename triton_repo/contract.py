@@ -64,11 +64,14 @@ def detector(sizes: Sizes) -> Model:
 
 
 def classifier(sizes: Sizes) -> Model:
-    """A view and places in it in, the probability that each is malignant out."""
+    """A view and places in it in, what each of them looks like out; raw probabilities."""
     return Model(
         CLASSIFIER,
         (image(sizes), boxes(sizes)),
-        (Tensor("malignancy", "FP32", (sizes.boxes,)),),  # P(malignant, given a lesion), raw
+        (
+            Tensor("lesion", "FP32", (sizes.boxes,)),  # P(a lesion, no false alarm)
+            Tensor("malignancy", "FP32", (sizes.boxes,)),  # P(malignant, given a lesion)
+        ),
     )
 
 

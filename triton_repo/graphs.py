@@ -37,8 +37,10 @@ class Graphs:
         boxes, detection, kind, count = self._detector.run(
             ["boxes", "detection", "kind", "count"], {"image": batch}
         )
-        (malignancy,) = self._classifier.run(["malignancy"], {"image": batch, "boxes": boxes})
-        return RawView(int(count[0, 0]), boxes[0], detection[0], kind[0], malignancy[0])
+        lesion, malignancy = self._classifier.run(
+            ["lesion", "malignancy"], {"image": batch, "boxes": boxes}
+        )
+        return RawView(int(count[0, 0]), boxes[0], detection[0], kind[0], lesion[0], malignancy[0])
 
 
 def signature(path: Path) -> set[Tensor]:

@@ -39,6 +39,7 @@ class Canary(BaseModel):
     count: int
     boxes: list[tuple[float, float, float, float]]  # prepared pixels, the first `count`
     detection: list[Probability]
+    lesion: list[Probability]
     malignancy: list[Probability]
     score_tolerance: float = 1e-3
     box_tolerance: float = 0.5  # prepared pixels

@@ -36,9 +36,6 @@ def problems(release: Release) -> Iterator[str]:
         if found != set(model.inputs) | set(model.outputs):
             yield f"{model_name}/1/model.onnx does not have the contract's tensors."
             return
-    answer = Graphs.of(release.models)(canary.image(sizes))
-    wrong = canary.problem(
-        release.manifest.canary, answer.count, answer.boxes, answer.detection, answer.malignancy
-    )
+    wrong = canary.problem(release.manifest.canary, Graphs.of(release.models)(canary.image(sizes)))
     if wrong:
         yield f"On this machine {wrong}."

@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
+from mammo.findings import RawView
 from nightread.stack import logins, postgres, seaweedfs, triton
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
@@ -134,10 +135,10 @@ def prove_release(served: release.Release, url: str, identity: str, pid: int) ->
         tensor.set_data_from_numpy(picture)
         answers = _ask(client, tensor, max(instances))
     for answer in answers:
-        names = ("boxes", "detection", "malignancy")
-        out = [answer.as_numpy(name)[0] for name in names]
-        count = int(answer.as_numpy("count")[0, 0])
-        wrong = canary.problem(served.manifest.canary, count, *out)
+        names = (output.name for output in contract.ensemble(served.manifest.sizes).outputs)
+        out = {name: answer.as_numpy(name)[0] for name in names}
+        raw = RawView(**out | {"count": int(out["count"][0])})
+        wrong = canary.problem(served.manifest.canary, raw)
         if wrong is not None:
             raise NotProvenError(f"{wrong} (release {served.manifest.name})")
     return f"release {served.manifest.name}: the canary's answer is right"

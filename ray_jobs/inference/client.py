@@ -58,7 +58,7 @@ def checked(raw: RawView) -> RawView:
     n = raw.count
     if not 0 <= n <= len(raw.boxes):
         raise InferenceFailed("Triton answered with an impossible number of boxes.")
-    scores = np.concatenate([raw.detection[:n], raw.malignancy[:n]])
+    scores = np.concatenate([raw.detection[:n], raw.lesion[:n], raw.malignancy[:n]])
     # Written so that a NaN fails.
     if not (np.isfinite(raw.boxes[:n]).all() and ((scores >= 0) & (scores <= 1)).all()):
         raise InferenceFailed("Triton answered with scores or boxes that are not numbers.")
@@ -143,10 +143,8 @@ class TritonClient:
         tensor.set_data_from_numpy(image[None])
         outputs = [triton.InferRequestedOutput(output.name) for output in model.outputs]
         answer = await client.infer(ENSEMBLE, [tensor], outputs=outputs, client_timeout=deadline_s)
-        boxes, detection, kind, count, malignancy = (
-            answer.as_numpy(output.name)[0] for output in model.outputs
-        )
-        return checked(RawView(int(count[0]), boxes, detection, kind, malignancy))
+        found = {output.name: answer.as_numpy(output.name)[0] for output in model.outputs}
+        return checked(RawView(**found | {"count": int(found["count"][0])}))
 
     async def _prove(self, release: Release) -> None:
         right = release.manifest.canary
@@ -159,7 +157,7 @@ class TritonClient:
                 continue  # another one may serve: requests fail over too
             except InferenceFailed as error:
                 raise InferenceLost(f"{error} It is the one at {url}.") from None
-            wrong = canary.problem(right, raw.count, raw.boxes, raw.detection, raw.malignancy)
+            wrong = canary.problem(right, raw)
             if wrong:
                 raise InferenceLost(
                     f"Triton at {url} does not serve release {release.manifest.name}: {wrong}."

@@ -1,5 +1,7 @@
 """From boxes in the tensor to findings in the image, and from probabilities to a score."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,7 +11,8 @@ from mammo.findings import RawView, locate, of_view
 from mammo.geometry import Geometry
 from mammo.scoring import Calibration, Scale, highest
 
-IDENTITY = Calibration(0.0, 1.0, 0.0)
+# The detector's word alone: the rest is as sure as it can be.
+IDENTITY = Calibration(0.0, 1.0, 0.0, 100.0, 0.0)
 SCALE = Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4)
 GEOMETRY = Geometry(
     left=100, top=50, width=400, scale=0.5, mirrored=True, quarter_turns=0, native_shape=(900, 700)
@@ -20,9 +23,9 @@ BREAST = (0.0, 0.0, 200.0, 300.0)
 def raw(*rows: tuple[float, float, float, float, float]) -> RawView:
     table = np.zeros((4, 5), np.float32)
     table[: len(rows)] = np.reshape(rows, (-1, 5))
-    return RawView(
-        len(rows), table[:, :4], table[:, 4], np.array([1, 0, 0, 0], np.int32), table[:, 4]
-    )
+    said = table[:, 4]
+    kinds = np.array([1, 0, 0, 0], np.int32)
+    return RawView(len(rows), table[:, :4], said, kinds, lesion=said, malignancy=said)
 
 
 def found(view: RawView, threshold: float = 0.1):
@@ -55,7 +58,7 @@ def test_a_view_without_boxes_has_probability_zero() -> None:
 
 def test_rows_beyond_the_count_are_never_read() -> None:
     whole = raw((10, 20, 30, 60, 0.7), (50, 60, 90, 90, 0.99))
-    one = RawView(1, whole.boxes, whole.detection, whole.kind, whole.malignancy)
+    one = replace(whole, count=1)
     assert len(found(one).findings) == 1
     assert found(one).probability < 0.8
 
@@ -80,10 +83,12 @@ def test_a_higher_probability_never_has_a_lower_score(a: float, b: float) -> Non
 
 
 def test_the_calibration_is_the_formula() -> None:
-    p = Calibration(-1.0, 2.0, 0.5).probability(np.array([0.5]), np.array([np.e / (1 + np.e)]))
-    assert p[0] == pytest.approx(1 / (1 + np.exp(0.5)))
+    odds_of_e = np.array([np.e / (1 + np.e)])  # its logit is 1
+    p = Calibration(-1.0, 2.0, 0.5, 0.25, 3.0).probability(np.array([0.5]), odds_of_e, odds_of_e)
+    assert p[0] == pytest.approx(1 / (1 + np.exp(0.5)) / (1 + np.exp(-3.25)))
 
 
 def test_scores_of_exactly_zero_and_one_stay_finite() -> None:
-    p = Calibration(0, 1, 1).probability(np.array([0.0, 1.0]), np.array([1.0, 0.0]))
+    never, ever = np.array([0.0, 1.0]), np.array([1.0, 0.0])
+    p = Calibration(0, 1, 1, 0, 1).probability(never, ever, ever)
     assert np.isfinite(p).all()

@@ -12,7 +12,7 @@ from nightread.shapes import EvaluateDocument
 
 ROW = {
     "laterality": "L", "boxes": [[10, 10, 60, 60]], "detection": [0.5], "kind": [0],
-    "malignancy": [0.5],
+    "lesion": [0.5], "malignancy": [0.5],
 }  # fmt: skip
 LESION = [12, 12, 58, 58, "mass", True, None]
 

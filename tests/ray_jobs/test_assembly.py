@@ -26,11 +26,11 @@ MANIFEST = Manifest(
     intended_use="",
     sizes=Sizes(64, 40, 4),
     preparation=Preparation(height=64, width=40),
-    calibration=Calibration(0, 1, 1),
+    calibration=Calibration(0, 1, 1, 0, 1),
     scale=Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4),
     finding_threshold=0.1,
     valid_for=(SourceKind.FFDM,),
-    canary=Canary(count=0, boxes=[], detection=[], malignancy=[]),
+    canary=Canary(count=0, boxes=[], detection=[], lesion=[], malignancy=[]),
     files={},
 )
 FOUR = [(side, view) for side in Laterality for view in (Projection.CC, Projection.MLO)]

@@ -43,6 +43,7 @@ def test_the_ensemble_answers_what_its_graphs_answer(client, release: Release) -
         assert mine.count == n
         assert np.abs(mine.boxes[:n] - right.boxes[:n]).max(initial=0) < 0.5
         assert np.abs(mine.detection[:n] - right.detection[:n]).max(initial=0) < 1e-3
+        assert np.abs(mine.lesion[:n] - right.lesion[:n]).max(initial=0) < 1e-3
         assert np.abs(mine.malignancy[:n] - right.malignancy[:n]).max(initial=0) < 1e-3
         assert (mine.kind[:n] == right.kind[:n]).all()
 
@@ -57,6 +58,7 @@ def test_a_server_of_another_release_is_refused(client, release: Release) -> Non
         count=right.count,
         boxes=right.boxes,
         detection=[p / 2 for p in right.detection],
+        lesion=right.lesion,
         malignancy=right.malignancy,
     )
     manifest = release.manifest.model_copy(update={"canary": other, "name": "other"})
@@ -81,6 +83,7 @@ def answer(**changed: object) -> RawView:
         "boxes": np.ones((4, 4), np.float32),
         "detection": np.full(4, 0.5, np.float32),
         "kind": np.zeros(4, np.int32),
+        "lesion": np.full(4, 0.5, np.float32),
         "malignancy": np.full(4, 0.5, np.float32),
     }
     return RawView(**values | changed)  # type: ignore[arg-type]
@@ -93,6 +96,7 @@ def answer(**changed: object) -> RawView:
         {"count": 5},
         {"boxes": np.full((4, 4), np.nan, np.float32)},
         {"detection": np.array([0.5, np.nan, 0, 0], np.float32)},
+        {"lesion": np.array([np.nan, 0.5, 0, 0], np.float32)},
         {"malignancy": np.array([1.5, 0.5, 0, 0], np.float32)},
         {"kind": np.array([0, 2, 0, 0], np.int32)},
     ],

@@ -122,6 +122,20 @@ def test_patches_stay_on_their_lesion() -> None:
         assert np.abs(size - (np.log(24) - 4)).max() < 0.25
 
 
+def test_a_mark_is_judged_alike_when_the_picture_hangs_upside_down() -> None:
+    torch.manual_seed(0)
+    served = classifier.Served(classifier.Classifier()).eval()
+    picture, height = _picture(), float(SMALL.height)
+    boxes = torch.tensor([[[10.0, 12.0, 40.0, 52.0], [60.0, 30.0, 90.0, 70.0]]])
+    turned = torch.stack(
+        [boxes[..., 0], height - boxes[..., 3], boxes[..., 2], height - boxes[..., 1]], dim=-1
+    )
+    with torch.inference_mode():
+        hung, overturned = served(picture, boxes), served(picture.flip(2), turned)
+    for one, other in zip(hung, overturned, strict=True):
+        assert torch.allclose(one, other, atol=1e-4)
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
@@ -171,7 +185,7 @@ def test_a_graph_that_differs_from_torch_is_refused(exported: Path) -> None:
             exported / "classifier.onnx",
             named,
             {"image": _picture(), "boxes": boxes},
-            (torch.full((1, SMALL.boxes), 2.0),),
+            (torch.full((1, SMALL.boxes), 2.0),) * 2,
         )
 
 

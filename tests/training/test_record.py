@@ -28,7 +28,13 @@ def view(name: str, *lesions: Lesion) -> View:
 
 CASE = Case(
     view("p1-LCC", Lesion((1.0, 2.0, 30.5, 40.5), Kind.MASS, malignant=True, detectability=6.25)),
-    Prediction(np.array([[2.0, 3, 30, 40]]), np.array([0.5]), np.array([0]), np.array([0.25])),
+    Prediction(
+        np.array([[2.0, 3, 30, 40]]),
+        np.array([0.5]),
+        np.array([0]),
+        np.array([0.75]),
+        np.array([0.25]),
+    ),
     Details(density="c", age=61),
 )
 
@@ -79,7 +85,7 @@ def test_predictions_come_back_as_they_were_kept(run: Path) -> None:
     (back,) = predictions.read(run / "predictions-set.jsonl")
     assert back.view == CASE.view
     assert back.details == CASE.details
-    for name in ("boxes", "detection", "kind", "malignancy"):
+    for name in ("boxes", "detection", "kind", "lesion", "malignancy"):
         assert getattr(back.prediction, name).tolist() == getattr(CASE.prediction, name).tolist()
 
 

@@ -31,13 +31,21 @@ def case(number: int, *, malignant: bool, hit: bool, name: str = "") -> Case:
     )  # fmt: skip
     box = LESION if hit else (10.0, 400.0, 40.0, 440.0)
     score = 0.1 + 0.8 * ((number * 7) % 20) / 20
-    found = Prediction(np.array([box]), np.array([score]), np.array([0]), np.array([score]))
+    found = Prediction(
+        np.array([box]), np.array([score]), np.array([0]), np.array([score]), np.array([score])
+    )
     return Case(view, found, Details("bc"[number % 2], None, 45 + number))
 
 
 CASES = [case(n, malignant=n % 3 == 0, hit=n % 4 != 0) for n in range(24)]
 CALIBRATION = {
-    "calibration": {"intercept": 0.0, "detection": 1.0, "malignancy": 0.0},
+    "calibration": {
+        "lesion_intercept": 0.0,
+        "detection": 1.0,
+        "lesion": 0.0,
+        "malignancy_intercept": 100.0,
+        "malignancy": 0.0,
+    },
     "finding_threshold": 0.2,
     "study_steps": [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7, 0.8],
 }
@@ -95,7 +103,9 @@ def test_the_report_is_one_file_that_asks_nobody(tmp_path: Path) -> None:
 
 def test_a_set_of_one_class_without_lesions_or_marks_has_a_report_too(tmp_path: Path) -> None:
     view = View("set", "a", "1", "L", "CC", Split.TEST, False, (), (), tuple(Kind))
-    nothing = Prediction(np.empty((0, 4)), np.array([]), np.array([], np.int64), np.array([]))
+    nothing = Prediction(
+        np.empty((0, 4)), np.array([]), np.array([], np.int64), np.array([]), np.array([])
+    )
     found = report(written(tmp_path, [Case(view, nothing)]), None, lambda _: None)
     assert np.isnan(found.parts[0].summary.figure(Unit.IMAGE, "ROC AUC").interval.value)
     assert "&ndash;" in found.html

@@ -1,6 +1,7 @@
 """A tiny training from nothing to a release, killed and taken up again on the way."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from mammo.prepare import Preparation
-from mammo.scoring import Calibration
+from mammo.scoring import Calibration, logit
 from training import calibrate, loop, material, mining, recipe, release
 from training.datasets.record import Lesion, Split
 from training.datasets.store import Store, View
 from training.evaluation import roc
 from training.evaluation.predictions import Case, Prediction
+from training.networks.classifier import BENIGN, MALIGNANT, NOTHING
 from training.recipe import Stage
 from training.search import Found
 from triton_repo import release as releases
@@ -99,24 +101,26 @@ def test_auc_equals_that_of_scikit_learn_with_ties() -> None:
 
 def test_calibration_recovers_the_odds_it_was_drawn_from() -> None:
     rng = np.random.default_rng(0)
-    truth = Calibration(intercept=-1.0, detection=0.5, malignancy=1.5)
+    truth = Calibration(-1.0, 0.5, 1.2, 0.3, 1.5)
     cases = []
-    for _ in range(3000):
-        detection, malignancy = rng.uniform(0.05, 0.95, 2)
-        p = truth.probability(np.float32([detection]), np.float32([malignancy]))[0]
-        lesion = Lesion((0, 0, 10, 10), "mass", malignant=bool(rng.random() < p))
-        view = View("s", "n", "p", "L", "CC", Split.VALIDATION, False, (lesion,), (), ())
+    for _ in range(4000):
+        detection, lesion, malignancy = rng.uniform(0.05, 0.95, 3)
+        odds = -1.0 + 0.5 * logit(detection) + 1.2 * logit(lesion)
+        worse = 0.3 + 1.5 * logit(malignancy)
+        there = rng.random() < 1 / (1 + np.exp(-odds))
+        malignant = bool(rng.random() < 1 / (1 + np.exp(-worse)))
+        lesions = (Lesion((0, 0, 10, 10), "mass", malignant=malignant),) if there else ()
+        view = View("s", "n", "p", "L", "CC", Split.VALIDATION, False, lesions, (), ())
         found = Prediction(
             np.array([[2.0, 2.0, 8.0, 8.0]]),
             np.array([detection]),
             np.array([0]),
+            np.array([lesion]),
             np.array([malignancy]),
         )
         cases.append(Case(view, found))
-    fitted = calibrate.fit([cases])
-    assert fitted.intercept == pytest.approx(-1.0, abs=0.2)
-    assert fitted.detection == pytest.approx(0.5, abs=0.15)
-    assert fitted.malignancy == pytest.approx(1.5, abs=0.2)
+    fitted = asdict(calibrate.fit([cases]))
+    assert fitted == pytest.approx(asdict(truth), abs=0.2)
 
 
 def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
@@ -129,8 +133,30 @@ def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
     view = View(
         "s", "n", "p", "L", "CC", Split.TRAIN, True, (lesion,), ((85.0, 85.0, 99.0, 99.0),), ()
     )
-    alarms = mining.false_alarms(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
-    assert [box[0] for _, box in alarms] == [40, 99, 99, 99]
+    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
+    assert [box[0] for _, box, _ in marked] == [40, 99, 99, 99]
+    assert {outcome for *_, outcome in marked} == {NOTHING}
+
+
+@pytest.mark.parametrize(
+    ("malignant", "outcome"), [((True,), [MALIGNANT]), ((False,), [BENIGN]), ((None,), []),
+                               ((False, True), [MALIGNANT]), ((False, None), [])]
+)  # fmt: skip
+def test_a_mark_is_what_lies_under_its_middle(
+    malignant: tuple[bool | None, ...], outcome: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes = np.array([[10.0, 10, 40, 60]])
+    found = Found(boxes, np.array([0.5]), np.zeros(1, np.int64))
+    monkeypatch.setattr(mining, "Search", lambda _: lambda _: found)
+    lesions = tuple(Lesion((20, 20, 30, 50), "mass", malignant=one) for one in malignant)
+    view = View("s", "n", "p", "L", "CC", Split.TRAIN, False, lesions, (), ())
+    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 1)
+    assert [what for *_, what in marked] == outcome
+
+
+def test_the_marks_of_phantoms_come_from_backgrounds_that_no_network_was_trained_on() -> None:
+    plan = recipe.load("default").phantoms
+    assert not set(plan.training.numbers) & set(plan.unseen.numbers)
 
 
 def test_steps_leave_a_tenth_of_the_population_in_each() -> None:

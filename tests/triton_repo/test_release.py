@@ -1,6 +1,7 @@
 """A release is exactly what was measured, or it is refused with the file's name."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,9 @@ def test_the_newest_release_is_the_default(release: Release) -> None:
 
 def test_other_calibration_is_another_release(release: Release) -> None:
     path = release.folder / "manifest.json"
-    path.write_text(path.read_text().replace('"intercept": -1.0', '"intercept": -1.5'))
+    path.write_text(
+        path.read_text().replace('"lesion_intercept": -1.0', '"lesion_intercept": -1.5')
+    )
     assert load(release.folder).digest != release.digest
 
 
@@ -76,14 +79,14 @@ def test_the_canary_betrays_a_server_that_repeats_the_first_pixel(release: Relea
     picture = canary.image(release.manifest.sizes)
     answer = Graphs.of(release.models)(np.full_like(picture, picture.flat[0]))
     right = release.manifest.canary
-    assert canary.problem(right, answer.count, answer.boxes, answer.detection, answer.malignancy)
+    assert canary.problem(right, answer)
 
 
 def test_an_answer_that_is_not_a_number_is_wrong(release: Release) -> None:
     answer = Graphs.of(release.models)(canary.image(release.manifest.sizes))
     nothing = np.full_like(answer.detection, np.nan)
     right = release.manifest.canary
-    assert canary.problem(right, answer.count, answer.boxes, nothing, answer.malignancy)
+    assert canary.problem(right, replace(answer, detection=nothing))
 
 
 def test_of_two_names_the_one_with_the_higher_number_is_newer(release: Release) -> None:

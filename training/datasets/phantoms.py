@@ -36,6 +36,12 @@ class Portion:
     backgrounds: int
     exposures: int  # views made from each background, with other lesions and other noise
     most_lesions: int  # a view holds 0 to so many, all numbers alike
+    first: int = 0  # number of the first background
+
+    @property
+    def numbers(self) -> range:
+        """The backgrounds' numbers."""
+        return range(self.first, self.first + self.backgrounds)
 
     @property
     def count(self) -> int:

@@ -35,7 +35,8 @@ class Scored(NamedTuple):
 def of_marks(case: Case, calibration: Calibration) -> Array:
     """Each mark's probability of malignancy, (n,)."""
     p = case.prediction
-    return calibration.probability(p.detection.astype("f4"), p.malignancy.astype("f4"))
+    scores = (one.astype("f4") for one in (p.detection, p.lesion, p.malignancy))
+    return calibration.probability(*scores)
 
 
 def of_view(case: Case, calibration: Calibration | None) -> float:

@@ -2,7 +2,7 @@
 
 Always there: `image`, `patient`, `laterality`, `malignant`, `lesions` (x0, y0, x1, y1, kind,
 malignant or null, d' or null), and what was found, the best first: `boxes`, `detection`, `kind`
-(0 mass, 1 calcification), `malignancy`. Boxes are in prepared pixels. There where it is known:
+(0 mass, 1 calcification), `lesion`, `malignancy`. Boxes are in prepared pixels. There where it is known:
 `view`, `density` (BI-RADS a to d), `manufacturer`, `age` (years), and `probability` (of the image)
 from a system that says one instead of boxes with numbers to be calibrated.
 """
@@ -39,7 +39,8 @@ class Prediction:
     boxes: Array  # (n, 4), prepared pixels
     detection: Array  # (n,)
     kind: NDArray[np.int64]  # (n,)
-    malignancy: Array  # (n,)
+    lesion: Array  # (n,), that it is no false alarm
+    malignancy: Array  # (n,), given a lesion
     probability: float | None = None  # of malignancy, of the whole view, where a system says it
 
 
@@ -74,6 +75,7 @@ class Row(BaseModel):
     boxes: list[Corners]
     detection: list[Share]
     kind: list[int]
+    lesion: list[Share]
     malignancy: list[Share]
     view: str | None = None
     density: str | None = None
@@ -83,9 +85,9 @@ class Row(BaseModel):
 
     @model_validator(mode="after")
     def _one_of_each(self) -> "Row":
-        sizes = {len(self.boxes), len(self.detection), len(self.kind), len(self.malignancy)}
-        if len(sizes) > 1:
-            raise ValueError("boxes, detection, kind and malignancy differ in length")
+        found = (self.boxes, self.detection, self.kind, self.lesion, self.malignancy)
+        if len({len(one) for one in found}) > 1:
+            raise ValueError("boxes, detection, kind, lesion and malignancy differ in length")
         return self
 
 
@@ -111,6 +113,7 @@ def save(path: Path, cases: Iterable[Case]) -> None:
                 "boxes": np.round(p.boxes, 1).tolist(),
                 "detection": np.round(p.detection, DIGITS).tolist(),
                 "kind": p.kind.tolist(),
+                "lesion": np.round(p.lesion, DIGITS).tolist(),
                 "malignancy": np.round(p.malignancy, DIGITS).tolist(),
             }
             known = {
@@ -169,6 +172,7 @@ def _case(row: Row, source: str) -> Case:
         np.array(row.boxes, np.float64).reshape(-1, 4),
         np.array(row.detection, np.float64),
         np.array(row.kind, np.int64),
+        np.array(row.lesion, np.float64),
         np.array(row.malignancy, np.float64),
         row.probability,
     )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks import backbone
+from training.networks.looks import upside_down
 
 SIDE = 128  # of a crop as the network sees it, pixels
 MARGIN = 1.6  # crop's side over the box's longer side
@@ -44,7 +45,10 @@ def crops(image: Tensor, boxes: Tensor) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logits (n, k, 3) of OUTCOMES."""
+    """uint8 (n, 1, h, w) and boxes (n, k, 4) -> logits (n, k, 3) of OUTCOMES.
+
+    It looks twice, at each crop as it is and upside down, and takes the mean.
+    """
 
     def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
         super().__init__()
@@ -57,10 +61,10 @@ class Classifier(nn.Module):
         self.judge_features = nn.Linear(2 * seen + 2, len(OUTCOMES))
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            cut = crops(image.float() / 255.0, boxes)
-            size = (boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0
-        return self.judge(cut, size.reshape(-1, 2)).reshape(*boxes.shape[:2], len(OUTCOMES))
+        cut = crops(image.float() / 255.0, boxes)
+        size = ((boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0).reshape(-1, 2)
+        logits = (self.judge(cut, size) + self.judge(upside_down(cut), size)) / 2
+        return logits.reshape(*boxes.shape[:2], len(OUTCOMES))
 
     def judge(self, cut: Tensor, size: Tensor) -> Tensor:
         """Crops (m, 1, SIDE, SIDE) in 0..1 and log sizes (m, 2) -> logits (m, 3)."""
@@ -78,14 +82,20 @@ class Classifier(nn.Module):
 
 
 class Served(nn.Module):
-    """The classifier as Triton serves it: image, boxes -> malignancy in 0..1."""
+    """The classifier as Triton serves it: image, boxes -> lesion and malignancy in 0..1.
+
+    The first is the probability that a place is no false alarm, the second that a lesion there
+    is malignant.
+    """
 
     def __init__(self, classifier: Classifier) -> None:
         super().__init__()
         self.classifier = classifier
 
-    def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        return torch.softmax(self.classifier(image, boxes), dim=-1)[..., MALIGNANT]
+    def forward(self, image: Tensor, boxes: Tensor) -> tuple[Tensor, Tensor]:
+        logits = self.classifier(image, boxes)
+        lesion = 1 - torch.softmax(logits, dim=-1)[..., NOTHING]
+        return lesion, torch.sigmoid(logits[..., MALIGNANT] - logits[..., BENIGN])
 
 
 def _conv(channels: int, width: int, stride: int = 1) -> nn.Sequential:

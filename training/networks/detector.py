@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from training.networks import backbone, decode, specks
+from training.networks.looks import upside_down
 
 STRIDE = 8
 WIDTH = 64  # channels of the pyramid
@@ -87,20 +88,14 @@ class Served(nn.Module):
         size = (image.shape[2], image.shape[3])
         grey = image.float()
         heat, sides = self.detector(grey)
-        turned, reach = self.detector(_upside_down(grey))
+        turned, reach = self.detector(upside_down(grey))
         magnified = (int(size[0] * LARGER), int(size[1] * LARGER))
         third, _ = self.detector(
             F.interpolate(grey, size=magnified, mode="bilinear", align_corners=False)
         )
         cells = (heat.shape[2], heat.shape[3])
         third = F.interpolate(third, size=cells, mode="bilinear", align_corners=False)
-        heat = (heat + _upside_down(turned) + third) / 3
-        left, top, right, bottom = _upside_down(reach).unbind(1)
+        heat = (heat + upside_down(turned) + third) / 3
+        left, top, right, bottom = upside_down(reach).unbind(1)
         sides = (sides + torch.stack([left, bottom, right, top], dim=1)) / 2
         return decode.decode(heat, sides, STRIDE, size, self.boxes)
-
-
-def _upside_down(maps: Tensor) -> Tensor:
-    """Rows in reverse; by Gather, since not every runtime slices backwards."""
-    rows = torch.arange(maps.shape[2] - 1, -1, -1, device=maps.device)
-    return maps.index_select(2, rows)

@@ -76,7 +76,7 @@ def _detector(path: Path) -> Path:
 
 
 def _classifier(path: Path) -> Path:
-    """The farther down a box lies, the more malignant."""
+    """The farther down a box lies, the surer a lesion and the more malignant."""
     node = helper.make_node
     return _save(
         path,
@@ -87,9 +87,10 @@ def _classifier(path: Path) -> Path:
             node("Gather", ["boxes", "bottom"], ["y"], axis=2),
             node("Div", ["y", "height"], ["depth"]),
             node("Mul", ["depth", "brightness"], ["malignancy"]),
+            node("Mul", ["depth", "depth"], ["lesion"]),
         ],
         [_value("image", UINT8, 1, SIZES.height, SIZES.width), _value("boxes", FLOAT, 4, 4)],
-        [_value("malignancy", FLOAT, 4)],
+        [_value("lesion", FLOAT, 4), _value("malignancy", FLOAT, 4)],
         {"white": np.float32(256), "bottom": np.array(3), "height": np.float32(SIZES.height + 4)},
     )
 
@@ -105,7 +106,7 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         classifier=_classifier(graphs / "classifier.onnx"),
         sizes=SIZES,
         preparation=Preparation(height=SIZES.height, width=SIZES.width),
-        calibration=Calibration(0.0, 1.0, 1.0),
+        calibration=Calibration(0.0, 1.0, 1.0, 0.0, 1.0),
         scale=Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4),
         finding_threshold=0.1,
         valid_for=(SourceKind.FFDM,),
