@@ -40,10 +40,7 @@ def pools(
             continue
         path = out / f"marks-{searched}.json"
         if not path.is_file():
-            indices = held.where(Split.TRAIN)
-            if searched == taught:  # not drawn for this: more than there is time for
-                indices = indices[:: -(-len(indices) // chosen.marked_films)]
-            path.write_text(json.dumps(marks(finding, held, indices, processes)))
+            path.write_text(json.dumps(marks(finding, held, held.where(Split.TRAIN), processes)))
         marked = [Example(i, tuple(box), what) for i, box, what in json.loads(path.read_text())]
         drawn = patches.lesions(lesions, lesions.where(Split.TRAIN))
         for outcome, share in SHARES.items():

@@ -70,7 +70,6 @@ class Recipe(_Part):
     """A recipe file."""
 
     boxes: PositiveInt  # that leave the detector
-    marked_films: PositiveInt  # of a data set, searched for what the detector marks
     half_jpeg_2000: bool = False  # first show by `python -m benchmarks.half` that scores stay
     shares: Shares
     phantoms: Phantoms
