@@ -32,6 +32,7 @@ class Oddity(StrEnum):
     NAME_TRIMMED = "NAME_TRIMMED", "blanks around a name or value were cut off"
     LINE_BREAK_IN_FIELD = "LINE_BREAK_IN_FIELD", "a line break inside a field was cut off"
     SIZE_DIFFERS = "SIZE_DIFFERS", "the file has another size than is written"
+    SIZE_SWAPPED = "SIZE_SWAPPED", "rows and columns stand in each other's place in the file"
     PIXELS_REPEATED = "PIXELS_REPEATED", "the same pixels under another name"
     REPEATED_VIEW = "REPEATED_VIEW", "a view that was taken twice"
     # What is known of an image

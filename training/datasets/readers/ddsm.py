@@ -15,7 +15,15 @@ from training.datasets.oddities import Oddity, Problem
 from training.datasets.outlines import Outline, clipped
 from training.datasets.readers.ddsm_case import Case, parse_case, read_text
 from training.datasets.readers.ddsm_overlay import Abnormality, OverlayError, parse_overlay
-from training.datasets.readers.ddsm_pixels import BITS, CALIBRATED, RAW, SPACING
+from training.datasets.readers.ddsm_pixels import (
+    BITS,
+    CALIBRATED,
+    ENCODED,
+    GZIPPED,
+    RAW,
+    SPACING,
+    encoded_size,
+)
 from training.datasets.readers.files import unlisted
 from training.datasets.readers.values import birads, density, laterality, whole
 from training.datasets.record import (
@@ -30,7 +38,7 @@ from training.datasets.record import (
 )
 
 NAME = "ddsm"
-STORED = (RAW, ".LJPEG", ".LJPEG.gz")  # decoded, as handed out, as some mirrors keep it
+STORED = (RAW, ENCODED, GZIPPED)  # decoded, as handed out, as some mirrors keep it
 PATTERNS = {"MASS": Pattern.MASS, "CALCIFICATION": Pattern.CALCIFICATION}
 PATHOLOGY = {
     "MALIGNANT": Label.MALIGNANT,
@@ -81,12 +89,7 @@ def _record(folder: Path, case: Case, film: re.Match[str]) -> tuple[Record, list
     image = f"{case.name.replace('-', '_')}.{side}_{view}"  # dashes in the .ics, underscores here
     size = (int(lines), int(columns))
     file = next((p for s in STORED if (p := folder / f"{image}{s}").is_file()), None)
-    if file is None:
-        oddities.append(Oddity.FILE_MISSING)
-    elif not file.name.endswith(RAW):
-        oddities.append(Oddity.FILE_NOT_DECODED)
-    elif file.stat().st_size != 2 * size[0] * size[1]:
-        oddities.append(Oddity.SIZE_DIFFERS)
+    oddities += _stored(file, size)
     maker = case.values.get("DIGITIZER", "").partition(" ")[0].upper()
     device = f"{maker}/{case.name[0]}"
     if device not in CALIBRATED:
@@ -126,6 +129,20 @@ def _record(folder: Path, case: Case, film: re.Match[str]) -> tuple[Record, list
         oddities=tuple(oddities),
     )
     return record, problems
+
+
+def _stored(file: Path | None, size: tuple[int, int]) -> list[Oddity]:
+    """What is odd about a film's file by its header; `size` is that of the .ics."""
+    if file is None:
+        return [Oddity.FILE_MISSING]
+    if file.name.endswith(RAW):
+        return [Oddity.SIZE_DIFFERS] * (file.stat().st_size != 2 * size[0] * size[1])
+    there = encoded_size(file)
+    if there is None:
+        return [Oddity.FILE_NOT_DECODED]
+    if there == size[::-1] and size[0] != size[1]:
+        return [Oddity.SIZE_SWAPPED]
+    return [Oddity.SIZE_DIFFERS] * (there != size)
 
 
 def _spacing(resolution: str) -> float | None:
