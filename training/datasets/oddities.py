@@ -53,6 +53,7 @@ class Oddity(StrEnum):
     # Labels
     UNPROVEN = "UNPROVEN", "neither benign nor malignant by pathology"
     PATHOLOGY_MISSING = "PATHOLOGY_MISSING", "a lesion whose pathology is not known"
+    CLASS_DIFFERS = "CLASS_DIFFERS", "the folder's class is not the worst pathology of its films"
     PATHOLOGY_MIXED = "PATHOLOGY_MIXED", "benign and malignant lesions on one image"
     LABEL_BY_OTHERS = "LABEL_BY_OTHERS", "malignant by lesions that are not marked here"
     LABEL_PAIR_DIFFERS = "LABEL_PAIR_DIFFERS", "the pair's two images have two labels"
