@@ -34,6 +34,7 @@ class Oddity(StrEnum):
     SIZE_DIFFERS = "SIZE_DIFFERS", "the file has another size than is written"
     SIZE_SWAPPED = "SIZE_SWAPPED", "rows and columns stand in each other's place in the file"
     PIXELS_REPEATED = "PIXELS_REPEATED", "the same pixels under another name"
+    NEARLY_REPEATED = "NEARLY_REPEATED", "nearly the pixels of another: reduced, mirrored or so"
     REPEATED_VIEW = "REPEATED_VIEW", "a view that was taken twice"
     # What is known of an image
     ASPECT_LOST = "ASPECT_LOST", "squeezed to a square: shapes and millimetres mean nothing"
