@@ -68,10 +68,10 @@ def lines(document: EvaluateDocument) -> Iterator[str]:
     for pair in document.pairs:
         if pair.unit == "breast" and pair.difference is not None:
             bounds = "" if pair.low is None else f" [{pair.low:+.2f}, {pair.high:+.2f}]"
-            p = "" if pair.p is None else f", p {pair.p:.3f} (DeLong)"
+            test = "" if pair.p is None else f", DeLong's p {_p(pair.p)}"
             yield (
                 f"{pair.first} less {pair.second}: ROC AUC by breast "
-                f"{pair.difference:+.2f}{bounds}{p}"
+                f"{pair.difference:+.2f}{bounds}{test}"
             )
     again = document.recomputed
     if again:
@@ -125,6 +125,10 @@ def _pair(one: "Pair") -> EvaluatedPair:
 
 def _known(value: float) -> float | None:
     return None if isnan(value) else value
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
 
 
 def _figure(f: EvaluatedFigure) -> str:

@@ -24,6 +24,7 @@ class Pair(NamedTuple):
     names: tuple[str, str]
     cases: int
     malignant: int
+    patients: int
     aucs: tuple[Interval, Interval]
     difference: Interval  # first minus second, paired
     z: float  # DeLong's; NaN where the two rank alike
@@ -61,6 +62,7 @@ def _compared(
             names=names,
             cases=len(labels),
             malignant=sum(labels),
+            patients=len({one.patient for one in first}),
             aucs=(resampled.auc(labels, p, draws), resampled.auc(labels, q, draws)),
             difference=resampled.auc_difference(labels, p, q, draws),
             z=test.z,

@@ -23,10 +23,10 @@ def section(pairs: Sequence[Pair]) -> str:
         [
             f"{escape(one.unit)}, {one.malignant} of {one.cases} malignant",
             escape(one.names[0]),
-            markup.interval(one.aucs[0]),
+            markup.interval(one.aucs[0], one.patients),
             escape(one.names[1]),
-            markup.interval(one.aucs[1]),
-            markup.interval(one.difference),
+            markup.interval(one.aucs[1], one.patients),
+            markup.interval(one.difference, one.patients),
             markup.number(one.z),
             _p(one.p),
         ]
@@ -34,7 +34,7 @@ def section(pairs: Sequence[Pair]) -> str:
     ]
     return (
         f'<section id="pairs"><h2>Two systems</h2><p class="lead">{SAID}</p>'
-        f"{markup.table(head, rows, 'figures')}</section>"
+        f"{markup.table(head, rows)}</section>"
     )
 
 
