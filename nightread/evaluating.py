@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightread.errors import ConfigurationError, Refused
-from nightread.shapes import EvaluatedFigure, EvaluateDocument, EvaluatedSet, RecomputedFigures
+from nightread.shapes import (
+    EvaluatedFigure,
+    EvaluateDocument,
+    EvaluatedPair,
+    EvaluatedSet,
+    RecomputedFigures,
+)
 
 if TYPE_CHECKING:
+    from training.evaluation.pairs import Pair
     from training.evaluation.summary import Summary
     from training.report.build import Report
 
@@ -40,6 +47,7 @@ def document(found: "Report", written: Path | None) -> EvaluateDocument:
         run=found.record.name,
         report=str(written) if written else None,
         sets=[_set(part.name, part.summary) for part in found.parts],
+        pairs=[_pair(one) for one in found.pairs],
         recomputed=None
         if compared is None
         else RecomputedFigures(
@@ -57,6 +65,14 @@ def lines(document: EvaluateDocument) -> Iterator[str]:
         shown = [known[key] for key in SHOWN if key in known]
         said = ", ".join(f"{f.name} by {f.unit} {_figure(f)}" for f in shown)
         yield f"{one.name}: {one.images} images, {one.patients} patients; {said}"
+    for pair in document.pairs:
+        if pair.unit == "breast" and pair.difference is not None:
+            bounds = "" if pair.low is None else f" [{pair.low:+.2f}, {pair.high:+.2f}]"
+            test = "" if pair.p is None else f", DeLong's p {_p(pair.p)}"
+            yield (
+                f"{pair.first} less {pair.second}: ROC AUC by breast "
+                f"{pair.difference:+.2f}{bounds}{test}"
+            )
     again = document.recomputed
     if again:
         total = again.equal + len(again.different) + len(again.missing)
@@ -91,8 +107,28 @@ def _set(name: str, summary: "Summary") -> EvaluatedSet:
     )
 
 
+def _pair(one: "Pair") -> EvaluatedPair:
+    return EvaluatedPair(
+        unit=str(one.unit),
+        first=one.names[0],
+        second=one.names[1],
+        cases=one.cases,
+        malignant=one.malignant,
+        aucs=(_known(one.aucs[0].value), _known(one.aucs[1].value)),
+        difference=_known(one.difference.value),
+        low=_known(one.difference.low),
+        high=_known(one.difference.high),
+        z=_known(one.z),
+        p=_known(one.p),
+    )
+
+
 def _known(value: float) -> float | None:
     return None if isnan(value) else value
+
+
+def _p(value: float) -> str:
+    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
 
 
 def _figure(f: EvaluatedFigure) -> str:

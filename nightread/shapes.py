@@ -287,6 +287,22 @@ class EvaluatedSet(Shape):
     figures: list[EvaluatedFigure]
 
 
+class EvaluatedPair(Shape):
+    """Two sets of the same images: two systems, and whether they differ in ROC AUC."""
+
+    unit: str
+    first: str
+    second: str
+    cases: int
+    malignant: int
+    aucs: tuple[float | None, float | None]
+    difference: float | None  # first less second
+    low: float | None  # 95% over patients, paired
+    high: float | None
+    z: float | None  # DeLong's
+    p: float | None  # two-sided
+
+
 class RecomputedFigures(Shape):
     """The run's own figures against the same computed again."""
 
@@ -299,4 +315,5 @@ class EvaluateDocument(Shape):
     run: str
     report: str | None
     sets: list[EvaluatedSet]
+    pairs: list[EvaluatedPair]
     recomputed: RecomputedFigures | None  # null: the run has no figures of its own

@@ -75,3 +75,26 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     ended = CliRunner().invoke(app, ["evaluate", str(tmp_path), "--json"])
     assert isinstance(ended.exception, Refused)
     assert "give the folder of a finished run" in str(ended.exception)
+
+
+def test_two_sets_of_the_same_images_are_compared(record: Path) -> None:
+    lines = (record / "predictions-ours.jsonl").read_text().splitlines()
+    rows = [json.loads(line) for line in lines]
+    worse = [row | {"probability": 0.5 + int(row["patient"]) % 4 / 10} for row in rows]
+    text = "".join(json.dumps(row) + "\n" for row in worse)
+    (record / "predictions-theirs.jsonl").write_text(text)
+    ended = CliRunner().invoke(app, ["evaluate", str(record), "--json"])
+    said = EvaluateDocument.model_validate_json(ended.stdout)
+    assert [(p.unit, p.first, p.second, p.cases) for p in said.pairs] == [
+        (unit, "ours", "theirs", 12) for unit in ("image", "breast", "patient")
+    ]
+    breast = said.pairs[1]
+    assert breast.aucs[0] == 1.0
+    assert breast.difference is not None
+    assert breast.difference > 0.3
+    assert breast.low is not None
+    assert breast.p is not None
+    page = record / "report.html"
+    told = CliRunner().invoke(app, ["evaluate", str(record), "--out", str(page), "--quiet"])
+    assert "ours less theirs: ROC AUC by breast +0." in told.stdout
+    assert "Two systems" in page.read_text()

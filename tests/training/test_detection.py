@@ -106,3 +106,33 @@ def test_intervals_of_all_draws_at_once_are_those_of_each() -> None:
         images, groups, lambda some: average_precision(some, 0.5), 3, 60
     )
     assert at_once == pytest.approx(one_by_one)
+
+
+@pytest.mark.parametrize("seed", [8, 10])
+def test_the_means_interval_is_that_of_each_draw(seed: int) -> None:
+    by_class = {"mass": drawn(seed, 20), "calcification": drawn(seed + 1, 20)}
+    groups = [image.group for image in by_class["mass"]]
+    ious = (0.5, 0.75)
+    at_once = resampled.mean_average_precision(by_class, bootstrap.draw(groups, 3, 60), ious)
+
+    def mean(some: list[int]) -> float:
+        chosen = {name: [images[i] for i in some] for name, images in by_class.items()}
+        return mean_average_precision(chosen, ious)
+
+    one_by_one = bootstrap.interval(list(range(20)), groups, mean, 3, 60)
+    assert at_once == pytest.approx(one_by_one)
+    assert at_once.low < at_once.value < at_once.high
+
+
+def test_a_draw_without_a_kind_is_judged_by_the_other() -> None:
+    box, nothing = np.array([[0.0, 0, 10, 10]]), np.empty((0, 4))
+    hit, empty = Image("p", box, np.array([0.5]), box), Image("q", nothing, np.array([]), nothing)
+    missed = Image("q", nothing, np.array([]), box)
+    by_class = {"mass": [hit, empty], "calcification": [empty, missed]}
+    draws = bootstrap.Draws(np.array([0, 1]), np.array([[2, 0], [0, 2], [1, 1]], np.int32))
+    found = resampled.mean_average_precision(by_class, draws)
+    assert found.value == pytest.approx(0.5)
+    assert (found.low, found.high) == pytest.approx((0.025, 0.975))  # of 1, 0 and 0.5
+    lost = resampled.mean_average_precision({"mass": [empty, empty]}, draws)
+    assert isnan(lost.value)
+    assert isnan(lost.low)

@@ -9,7 +9,7 @@ import pytest
 from mammo.codes import Kind
 from mammo.prepare import Preparation
 from training.datasets import cbis_ddsm, cdd_cesm, films, folders, store
-from training.datasets.outlines import Polygon
+from training.datasets.outlines import Polygon, area
 from training.datasets.record import Split
 from training.datasets.sample import Sample
 
@@ -111,3 +111,11 @@ def test_an_unfinished_store_is_none(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         store.write(tmp_path / "s", broken(), 2, Preparation())
     assert store.open_store(tmp_path / "s", Preparation()) is None
+
+
+def test_the_outline_on_the_limit_of_size_counts_by_its_corners(cesm: list[Sample]) -> None:
+    (film,) = [sample for sample in cesm if sample.record.image == "P93_L_DM_MLO"]
+    outlines = [a.outline for a in film.record.annotations if isinstance(a.outline, Polygon)]
+    assert [round(area(one), 1) for one in outlines] == [5388.2, 60.1, 9387.3]
+    assert [cdd_cesm.is_mass_like(one) for one in outlines] == [False, True, True]
+    assert (len(film.lesions), len(film.ignored)) == (2, 1)

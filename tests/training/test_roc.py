@@ -129,3 +129,16 @@ def test_intervals_of_all_draws_at_once_are_those_of_each(seed: int) -> None:
     assert at_once == pytest.approx(one_by_one)
     draws = bootstrap.draw(groups, seed, 100)
     assert resampled.each(labels, scores, draws, roc.auc) == pytest.approx(one_by_one)
+
+
+def test_a_differences_interval_is_paired() -> None:
+    groups = [str(n % 7) for n in range(20)]
+    found = resampled.auc_difference(Y, A, B, bootstrap.draw(groups, 2, 100))
+    items = list(zip(Y, A, B, strict=True))
+
+    def apart(some: list[tuple[int, float, float]]) -> float:
+        labels, a, b = zip(*some, strict=True)
+        return roc.auc(labels, a) - roc.auc(labels, b)
+
+    assert found == pytest.approx(bootstrap.interval(items, groups, apart, 2, 100))
+    assert found.value == pytest.approx(0.7083333 - 0.8541667, abs=1e-7)

@@ -12,6 +12,7 @@ from training.datasets.readers import (
     ddsm,
     ddsm_mlo_tissue,
     inbreast,
+    mini_ddsm,
     mini_mias,
     phantom_files,
 )
@@ -26,6 +27,7 @@ READERS: tuple[Reader, ...] = (  # those with names of their own first
     phantom_files.READER,
     inbreast.READER,
     bcdr.READER,
+    mini_ddsm.READER,
     ddsm.READER,  # last: it looks for its cases however deep
 )
 

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from training.datasets import pixels
+from training.datasets import duplicates, pixels
 from training.datasets.collection import Collection, DatasetError, Reader
 from training.datasets.oddities import Oddity, Problem
 from training.datasets.record import Record
@@ -154,9 +154,10 @@ class Look:
 
 
 def look(collection: Collection, step: Callable[[], None] = lambda: None) -> Look:
-    """Read every file: broken ones, equal ones, lesions that lie on the background."""
+    """Read every file: broken ones, equal and nearly equal ones, lesions on the background."""
     problems: list[Problem] = []
     seen: dict[bytes, str] = {}
+    prints: dict[str, duplicates.Signs] = {}
     decoded = 0
     for record in collection.records:
         step()
@@ -165,13 +166,29 @@ def look(collection: Collection, step: Callable[[], None] = lambda: None) -> Loo
         try:
             gray = pixels.gray(record)
             decoded += 1
-            first = seen.setdefault(hashlib.sha256(gray.tobytes()).digest(), record.image)
+            first = seen.setdefault(_digest(gray), record.image)
             if first != record.image:
                 problems.append(Problem(Oddity.PIXELS_REPEATED, record.image, f"as {first}"))
+            else:
+                prints[record.image] = duplicates.fingerprint(gray)
             problems += _off_tissue(record, gray)
         except DatasetError as error:
             problems.append(Problem(Oddity.FILE_UNREADABLE, record.image, str(error)))
-    return Look(decoded, tuple(problems))
+    return Look(decoded, (*problems, *_near(prints)))
+
+
+def _digest(gray: pixels.Gray) -> bytes:
+    """Of the pixels and their shape."""
+    return hashlib.sha256(repr(gray.shape).encode() + gray.tobytes()).digest()
+
+
+def _near(prints: dict[str, duplicates.Signs]) -> Iterator[Problem]:
+    """Pictures that are not equal, and yet the same."""
+    names = list(prints)
+    for one in duplicates.near(list(prints.values())):
+        turned = ", mirrored" if one.mirrored else ""
+        detail = f"as {names[one.like]}{turned}; {one.apart:.1%} apart"
+        yield Problem(Oddity.NEARLY_REPEATED, names[one.number], detail)
 
 
 def _off_tissue(record: Record, gray: pixels.Gray) -> Iterator[Problem]:

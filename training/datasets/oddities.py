@@ -32,7 +32,9 @@ class Oddity(StrEnum):
     NAME_TRIMMED = "NAME_TRIMMED", "blanks around a name or value were cut off"
     LINE_BREAK_IN_FIELD = "LINE_BREAK_IN_FIELD", "a line break inside a field was cut off"
     SIZE_DIFFERS = "SIZE_DIFFERS", "the file has another size than is written"
+    SIZE_SWAPPED = "SIZE_SWAPPED", "rows and columns stand in each other's place in the file"
     PIXELS_REPEATED = "PIXELS_REPEATED", "the same pixels under another name"
+    NEARLY_REPEATED = "NEARLY_REPEATED", "nearly the pixels of another: reduced, mirrored or so"
     REPEATED_VIEW = "REPEATED_VIEW", "a view that was taken twice"
     # What is known of an image
     ASPECT_LOST = "ASPECT_LOST", "squeezed to a square: shapes and millimetres mean nothing"
@@ -52,6 +54,7 @@ class Oddity(StrEnum):
     # Labels
     UNPROVEN = "UNPROVEN", "neither benign nor malignant by pathology"
     PATHOLOGY_MISSING = "PATHOLOGY_MISSING", "a lesion whose pathology is not known"
+    CLASS_DIFFERS = "CLASS_DIFFERS", "the folder's class is not the worst pathology of its films"
     PATHOLOGY_MIXED = "PATHOLOGY_MIXED", "benign and malignant lesions on one image"
     LABEL_BY_OTHERS = "LABEL_BY_OTHERS", "malignant by lesions that are not marked here"
     LABEL_PAIR_DIFFERS = "LABEL_PAIR_DIFFERS", "the pair's two images have two labels"

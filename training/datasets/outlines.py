@@ -104,6 +104,11 @@ def chain(column: int, row: int, codes: Sequence[int]) -> Polygon:
     return Polygon(tuple((x + 0.5, y + 0.5) for x, y in walk.tolist()))
 
 
+def scaled(outline: Polygon, across: float, down: float) -> Polygon:
+    """The same on an image whose columns and rows are so many times as many."""
+    return Polygon(tuple((x * across, y * down) for x, y in outline.points))
+
+
 def clipped(outline: Outline, size: tuple[int, int]) -> tuple[Outline, bool]:
     """Cut at the edges of an image (rows, columns), and whether anything had to be.
 

@@ -34,10 +34,8 @@ def gray(record: Record) -> Gray:
     if record.file.suffix.lower() == DICOM:
         decoded = _decoded(record.file, half=False)
         return voi.choose(decoded.header, decoded.pixels).apply(decoded.pixels)
-    if ddsm_pixels.is_raw(record.file):
+    if ddsm_pixels.is_film(record.file):
         return ddsm_pixels.gray(record)
-    if ddsm_pixels.is_encoded(record.file):
-        raise DatasetError(f"{record.file} is of DDSM's old codec: decode it with `jpeg -d -s`.")
     return picture(record.file)
 
 

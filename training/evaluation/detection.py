@@ -6,14 +6,16 @@ Precision is made monotonic and read at 101 recalls (Lin et al. 2014; pycocotool
 """
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from training.evaluation.froc import Image
 from training.evaluation.overlap import box_iou
 
 Array = NDArray[np.float64]
+Name = TypeVar("Name", bound=str)
 IOUS = tuple(np.linspace(0.5, 0.95, 10).tolist())
 RECALLS = np.linspace(0, 1, 101)
 MOST = 100  # marks of an image that count, the best
@@ -38,17 +40,21 @@ def taken(images: Sequence[Image], iou: float) -> tuple[Array, NDArray[np.bool_]
     )
 
 
-def area(true: NDArray[np.int_], called: NDArray[np.int_], lesions: int) -> float:
-    """AP from hits and marks, (n,) each, summed from the best score down; NaN without lesions."""
+def area(true: ArrayLike, called: ArrayLike, lesions: int) -> float:
+    """AP from hits and marks, (n,) each, summed from the best score down; NaN without lesions.
+
+    The sums may stand at the hits alone: precision is nowhere higher than at one of them.
+    """
     if not lesions:
         return float("nan")
-    precision = np.maximum.accumulate((true / np.maximum(called, 1))[::-1])[::-1]
-    place = np.searchsorted(true / lesions, RECALLS, side="left")
+    hits = np.asarray(true, np.float64)
+    precision = np.maximum.accumulate((hits / np.maximum(called, 1))[::-1])[::-1]
+    place = np.searchsorted(hits / lesions, RECALLS, side="left")
     return float(np.append(precision, 0.0)[place].mean())
 
 
 def mean_average_precision(
-    by_class: Mapping[str, Sequence[Image]], ious: Sequence[float] = IOUS
+    by_class: Mapping[Name, Sequence[Image]], ious: Sequence[float] = IOUS
 ) -> float:
     """AP averaged over overlaps, then over the classes that have lesions; NaN if none has."""
     each = [

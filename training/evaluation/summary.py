@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mammo.codes import Kind
 from mammo.scoring import Calibration
-from training.evaluation import bootstrap, detection, froc, measure, resampled, roc
+from training.evaluation import bootstrap, froc, measure, resampled, roc
 from training.evaluation import precision_recall as pr
 from training.evaluation import reliability as rel
 from training.evaluation.aggregate import Scored, Unit, scored
@@ -133,9 +133,10 @@ def _of_lesions(cases: Sequence[Case]) -> list[Figure]:
         area = resampled.average_precision(images, iou, draws)
         said = f"COCO's average precision of boxes, a hit from an overlap (IoU) of {iou:g}."
         found.append(Figure(LESION, f"AP at IoU {iou:g}", area, said))
-    mean = detection.mean_average_precision({kind: _of_kind(cases, kind) for kind in Kind})
-    said = "AP averaged over IoU 0.5 to 0.95 and over masses and calcifications; no interval."
-    found.append(Figure(LESION, "mAP", Interval(mean, np.nan, np.nan), said))
+    by_kind = {kind: _of_kind(cases, kind) for kind in Kind}
+    mean = resampled.mean_average_precision(by_kind, draws)
+    said = "AP averaged over IoU 0.5 to 0.95 and over masses and calcifications (COCO)."
+    found.append(Figure(LESION, "mAP", mean, said))
     said = "Mean overlap (IoU) of a lesion's box and the best mark that hits it."
     found.append(Figure(LESION, "overlap of hits", _overlap(cases, draws), said))
     return found

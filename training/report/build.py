@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mammo.prepare import Preparation
 from training.datasets.folders import DatasetError
-from training.evaluation import details, froc, measure, record, slices, summary
+from training.evaluation import details, froc, measure, pairs, record, slices, summary
 from training.evaluation.predictions import Case
 from training.evaluation.recomputed import Comparison, compare
 from training.evaluation.record import Record, RecordError
@@ -21,6 +21,7 @@ class Report:
 
     record: Record
     parts: tuple[Part, ...]
+    pairs: tuple[pairs.Pair, ...]  # two systems on the same images
     compared: Comparison | None  # None: the record has no figures of its own
     html: str
 
@@ -35,13 +36,14 @@ def report(
     found = record.read(folder)
     try:
         parts = tuple(_part(found, folder, name, data, tell, draw=draw) for name in found.sets)
+        paired = pairs.of_sets(found.sets, found.calibration)
     except (ValueError, DatasetError) as error:
         raise RecordError(str(error)) from error
     compared = None
     if found.figures and found.calibration:
         again = measure.figures(found.sets, found.calibration, found.matched_filters)
         compared = compare(dict(found.figures), again)
-    return Report(found, parts, compared, page(found, parts, compared))
+    return Report(found, parts, paired, compared, page(found, parts, paired, compared))
 
 
 def _part(

@@ -11,12 +11,13 @@ from training.datasets.store import Gray
 from training.evaluation import measure
 from training.evaluation.aggregate import Unit
 from training.evaluation.counts import confusion
+from training.evaluation.pairs import Pair
 from training.evaluation.predictions import Case
 from training.evaluation.recomputed import Comparison
 from training.evaluation.record import Record
 from training.evaluation.slices import Slice
 from training.evaluation.summary import LESION, Summary
-from training.report import markup, plots
+from training.report import markup, paired, plots
 from training.report.worst import Failure
 
 STYLE = Path(__file__).with_name("style.css")
@@ -47,23 +48,24 @@ class Part:
     threshold: float  # of the detector's score, from which a reader sees a mark
 
 
-def page(found: Record, parts: Sequence[Part], compared: Comparison | None) -> str:
+def page(
+    found: Record, parts: Sequence[Part], pairs: Sequence[Pair], compared: Comparison | None
+) -> str:
     """The whole document."""
     links = "".join(f'<a href="#{escape(p.name)}">{escape(p.name)}</a>' for p in parts)
     images = sum(part.summary.images for part in parts)
-    sets = "one set" if len(parts) == 1 else f"{len(parts)} sets"
+    sets = f"{len(parts)} sets" if len(parts) > 1 else "one set"
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{escape(found.name)}: evaluation</title><style>{STYLE.read_text()}</style></head>"
         f'<body><header class="top"><div><span class="eyebrow">Evaluation</span>'
-        f"<h1>{escape(found.name)}</h1><p>{images} images in {sets}, computed from the "
-        "predictions of the run. In grey: 95% intervals over patients, by "
-        "2,000 bootstrap draws; none where all draws agree, which says little. For research; not a "
-        "medical device.</p></div></header>"
+        f"<h1>{escape(found.name)}</h1><p>{images} images in {sets}, computed from the predictions "
+        "of the run. In grey: 95% intervals over patients, by 2,000 bootstrap draws; none where all "
+        "draws agree, which says little. For research; not a medical device.</p></div></header>"
         f"<nav><div>{links}<a href='#run'>the run</a></div></nav><main>{_state(compared)}"
-        f"{''.join(_part(part, found.raised) for part in parts)}{_run(found)}</main>"
-        "<footer>Written by nightread evaluate. Everything on this page is in this one file.</footer>"
+        f"{''.join(_part(one, found.raised) for one in parts)}{paired.section(pairs)}{_run(found)}"
+        "</main><footer>Written by nightread evaluate. All of this page is in one file.</footer>"
         "</body></html>\n"
     )
 

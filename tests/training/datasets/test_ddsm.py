@@ -3,16 +3,21 @@
 import gzip
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from mammo.prepare import Preparation, prepare_gray
+from nightread.cli.data import app
 from tests.training.datasets.written import survives
 from training.datasets.collection import DatasetError
 from training.datasets.oddities import Oddity
 from training.datasets.outlines import Polygon, bounds
-from training.datasets.pixels import gray
+from training.datasets.pixels import gray, prepared
 from training.datasets.readers import ddsm, ddsm_pixels
 from training.datasets.readers.ddsm_overlay import OverlayError, parse_chain, parse_overlay
 from training.datasets.record import Label, Pattern, Record
@@ -112,12 +117,86 @@ def test_the_outer_outline_counts_and_all_else_is_named(tmp_path: Path, case: Pa
     } == set(film.oddities)
 
 
-def test_files_that_are_missing_or_still_encoded_are_named(tmp_path: Path, case: Path) -> None:
+def test_files_that_are_missing_or_no_lossless_jpeg_are_named(tmp_path: Path, case: Path) -> None:
     films = _films(tmp_path)
     assert Oddity.FILE_MISSING in films["LEFT_MLO"].oddities
     assert Oddity.FILE_NOT_DECODED in films["RIGHT_CC"].oddities
     with pytest.raises(DatasetError, match="jpeg -d -s"):
         gray(films["RIGHT_CC"])
+
+
+def _film(bits: int = 12) -> NDArray[np.uint16]:
+    """A disc of tissue on a film's dark, 40 rows and 20 columns of grey levels."""
+    y, x = np.mgrid[:40, :20]
+    rng = np.random.default_rng(bits)
+    inside = (x / 16) ** 2 + ((y - 20) / 18) ** 2 < 1
+    top = (1 << bits) - 1
+    noise = rng.integers(0, top // 20, (40, 20))
+    return np.where(inside, top - noise, noise).astype(np.uint16)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(("digitizer", "site", "bits"), [("LUMISYS", "B", 12), ("DBA", "A", 16)])
+def test_a_film_is_decoded_as_its_raw_file_is_read(
+    tmp_path: Path, digitizer: str, site: str, bits: int, turned: bool, zipped: bool
+) -> None:
+    name = f"{site}-0007-1"
+    text = ICS.format(name=name, age=50, density=2, digitizer=f"{digitizer} SCANNER")
+    text = text.replace("BITS_PER_PIXEL 12", f"BITS_PER_PIXEL {bits}")
+    (tmp_path / f"{name}.ics").write_text(text)
+    stem, film = name.replace("-", "_"), _film(bits)
+    (tmp_path / f"{stem}.LEFT_CC.LJPEG.1").write_bytes(film.astype(">u2").tobytes())
+    stored = film.reshape(20, 40) if turned else film  # of the same order, by the wrong width
+    data = bytes(imagecodecs.ljpeg_encode(stored, bitspersample=bits))
+    path = tmp_path / f"{stem}.RIGHT_CC.LJPEG{'.gz' if zipped else ''}"
+    path.write_bytes(gzip.compress(data) if zipped else data)
+    films = _films(tmp_path)
+    assert (Oddity.SIZE_SWAPPED in films["RIGHT_CC"].oddities) is turned
+    assert Oddity.FILE_NOT_DECODED not in films["RIGHT_CC"].oddities
+    shown = gray(films["RIGHT_CC"])
+    assert np.array_equal(shown, gray(films["LEFT_CC"]))
+    wanted = 255 * (1 - ddsm_pixels.optical_density(film, f"{digitizer}/{site}") / 4)
+    assert np.array_equal(shown, np.rint(wanted).astype(np.uint8))
+
+
+def test_the_page_shows_compressed_films_as_models_see_them(tmp_path: Path, case: Path) -> None:
+    y, x = np.mgrid[:400, :200]
+    inside = (x / 160) ** 2 + ((y - 200) / 180) ** 2 < 1
+    film = np.where(inside, 2500 + 3 * x, 300).astype(np.uint16)
+    text = ICS.format(name="B-1234-1", age=61, density=3, digitizer="LUMISYS LASER")
+    text = text.replace("LINES 40 PIXELS_PER_LINE 20", "LINES 400 PIXELS_PER_LINE 200")
+    (case / "B-1234-1.ics").write_text(text)
+    (case / "B_1234_1.LEFT_CC.LJPEG.1").unlink()
+    data = bytes(imagecodecs.ljpeg_encode(film, bitspersample=12))
+    (case / "B_1234_1.LEFT_CC.LJPEG").write_bytes(data)
+    (case / "B_1234_1.RIGHT_CC.LJPEG").unlink()
+    page = tmp_path / "page.html"
+    done = CliRunner().invoke(app, ["check", str(tmp_path), "--pixels", "--page", str(page)])
+    assert done.exit_code == 0, done.output
+    assert page.read_text().count("data:image/jpeg;base64,") == 1
+    record = _films(tmp_path)["LEFT_CC"]
+    preparation = Preparation(height=256, width=160)
+    found = prepared(record, preparation)
+    wanted = prepare_gray(gray(record), preparation, record.laterality)
+    assert np.array_equal(found.tensor, wanted.tensor)
+    assert found.geometry == wanted.geometry
+    assert found.tensor.max() > 100  # there is a breast on it
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "other size", "two channels"])
+def test_a_damaged_film_is_one_sentence(tmp_path: Path, case: Path, damage: str) -> None:
+    data = bytes(imagecodecs.ljpeg_encode(_film(), bitspersample=12))
+    rng = np.random.default_rng(1)
+    broken = {
+        "cut": data[: len(data) // 2],
+        "noise": data[:120] + rng.integers(0, 255, 400, np.uint8).tobytes(),
+        "other size": bytes(imagecodecs.ljpeg_encode(_film()[:20], bitspersample=12)),
+        "two channels": bytes(imagecodecs.jpeg8_encode(np.zeros((40, 20, 3), np.uint8))),
+    }
+    (case / "B_1234_1.RIGHT_CC.LJPEG").write_bytes(broken[damage])
+    with pytest.raises(DatasetError, match=r"B_1234_1.RIGHT_CC.LJPEG.*(jpeg -d -s|of the .ics)"):
+        gray(_films(tmp_path)["RIGHT_CC"])
 
 
 def test_a_gzipped_case_is_read_alike(tmp_path: Path, case: Path) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 FILM = re.compile(
-    r"^(LEFT|RIGHT)_(CC|MLO)\s+LINES\s+(\d+)\s+PIXELS_PER_LINE\s+(\d+)"
+    r"^(LEFT|RIGHT)_(CC|MLO)\s+LINES\s+([1-9]\d{0,5})\s+PIXELS_PER_LINE\s+([1-9]\d{0,5})"
     r"\s+BITS_PER_PIXEL\s+(\d+)\s+RESOLUTION\s+(\S+)\s+(NON_OVERLAY|OVERLAY)\s*$"
 )
 MOST = 1 << 24  # bytes of a text file, expanded: a real one has some thousand
