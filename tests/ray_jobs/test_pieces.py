@@ -58,7 +58,7 @@ def one_box(_: NDArray[np.uint8]) -> "Future[RawView]":
     answer: Future[RawView] = Future()
     box = np.array([[5, 5, 20, 20]], np.float32)
     half = np.array([0.5], np.float32)
-    answer.set_result(RawView(1, box, half, np.array([0], np.int32), half))
+    answer.set_result(RawView(1, box, half, np.array([0], np.int32), half, half))
     return answer
 
 

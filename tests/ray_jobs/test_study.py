@@ -30,7 +30,8 @@ def nothing_found(_tensor: NDArray[np.uint8]) -> "Future[RawView]":
     """What Triton answers of a view without a box."""
     empty = np.zeros(0, np.float32)
     answer: Future[RawView] = Future()
-    answer.set_result(RawView(0, np.zeros((0, 4), np.float32), empty, np.zeros(0, np.int32), empty))
+    kinds = np.zeros(0, np.int32)
+    answer.set_result(RawView(0, np.zeros((0, 4), np.float32), empty, kinds, empty, empty))
     return answer
 
 

@@ -43,15 +43,16 @@ def test_the_throw_away_s3_lets_its_reader_read_the_archive_and_nothing_else(
         for name in ("admin", "default")
     )
     with contextlib.closing(admin), contextlib.closing(reader):
-        admin.put_object(Bucket="archive", Key="a/b", Body=b"film")
-        assert reader.get_object(Bucket="archive", Key="a/b")["Body"].read() == b"film"
-        assert [o["Key"] for o in reader.list_objects_v2(Bucket="archive")["Contents"]] == ["a/b"]
+        admin.put_object(Bucket="archive", Key="reader/film", Body=b"film")
+        assert reader.get_object(Bucket="archive", Key="reader/film")["Body"].read() == b"film"
+        listed = reader.list_objects_v2(Bucket="archive", Prefix="reader/")["Contents"]
+        assert [o["Key"] for o in listed] == ["reader/film"]
         for refused in (
             lambda: reader.put_object(Bucket="archive", Key="x", Body=b""),
-            lambda: reader.delete_object(Bucket="archive", Key="a/b"),
+            lambda: reader.delete_object(Bucket="archive", Key="reader/film"),
             lambda: reader.list_objects_v2(Bucket="nightread-health"),
         ):
             with pytest.raises(ClientError) as error:
                 refused()
             assert error.value.response["Error"]["Code"] == "AccessDenied"
-        admin.delete_object(Bucket="archive", Key="a/b")
+        admin.delete_object(Bucket="archive", Key="reader/film")
