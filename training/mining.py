@@ -45,9 +45,9 @@ def pools(
         drawn = patches.lesions(lesions, lesions.where(Split.TRAIN))
         for outcome, share in SHARES.items():
             parts = [
-                (store, chosen_ones)
+                (store, alike)
                 for store, examples in ((lesions, drawn), (held, marked))
-                if (chosen_ones := [one for one in examples if one.outcome == outcome])
+                if (alike := [one for one in examples if one.outcome == outcome])
             ]
             found += [
                 Pool(store, examples, share * shares[taught] / len(parts))

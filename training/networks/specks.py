@@ -2,8 +2,8 @@
 
 A calcification is two or three prepared pixels wide, which ImageNet's first layers were not made
 for, and a cluster is nothing but calcifications: what tells one from a duct or from noise is
-learnt first and by itself, from phantoms, whose every speck is known. Detector and classifier both
-begin with what it has learnt.
+learnt first and by itself, from phantoms, whose every speck is known. The detector begins with
+what it has learnt.
 """
 
 import torch
