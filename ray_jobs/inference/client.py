@@ -77,7 +77,8 @@ class TritonClient:
         self._config = config
         self._sizes = sizes
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="triton", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="triton", daemon=True)
+        self._thread.start()
         self._clients, self._places = self._run(self._open()).result()
 
     def submit(self, image: NDArray[np.uint8]) -> "Future[RawView]":
@@ -97,9 +98,11 @@ class TritonClient:
         self._run(self._prove(release)).result()
 
     def close(self) -> None:
-        """Close the channels and end the event loop."""
+        """Close the channels and the event loop."""
         self._run(self._close()).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
     def _run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)

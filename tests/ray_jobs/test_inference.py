@@ -1,6 +1,7 @@
 """The client: the answers are the graphs' own, and only what may pass is tried again."""
 
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,15 @@ def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
         with pytest.raises(InferenceLost, match="NIGHTREAD_TRITON_URL"):
             alone.submit(canary.image(sizes)).result(timeout=60)
         alone.close()
+
+
+def test_a_closed_client_leaves_no_socket_open() -> None:
+    def once() -> int:
+        TritonClient(TritonConfig(("127.0.0.1:9",), None), Sizes(64, 40, 4)).close()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    once()  # gRPC keeps a few of its own
+    assert once() == once()
 
 
 def answer(**changed: object) -> RawView:
