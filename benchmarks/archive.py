@@ -20,9 +20,9 @@ import zipfile
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks.counting import Counted, counting
 from benchmarks.night import stack
 from benchmarks.paired import Row, parser, show
+from benchmarks.proxy import Traffic, watching
 from mammo.decode import decode
 from mammo.prepare import Preparation, prepare
 from mammo.verdict import Policy
@@ -97,18 +97,18 @@ def _put(settings: Settings, layout: Layout, prefix: str, objects: dict[str, byt
     return f"s3://{seaweedfs.ARCHIVE}/{prefix}/"
 
 
-def _run(settings: Settings, layout: Layout, prefix: str) -> tuple[ScreenDocument, Counted]:
+def _run(settings: Settings, layout: Layout, prefix: str) -> tuple[ScreenDocument, Traffic]:
     """`nightread screen`, in a process of its own: Ray keeps a token for as long as one lives."""
     assert settings.s3_endpoint_url is not None
     nightread = Path(sys.executable).parent / "nightread"
-    with counting(settings.s3_endpoint_url) as (endpoint, counted):
+    with watching(settings.s3_endpoint_url) as (endpoint, traffic):
         ended = subprocess.run(  # noqa: S603
             [nightread, "screen", prefix, "--json", "--config", layout.settings_file],
             env=os.environ | {"NIGHTREAD_S3_ENDPOINT_URL": endpoint},
             stdout=subprocess.PIPE,
             check=True,
         )
-    return ScreenDocument.model_validate_json(ended.stdout), counted
+    return ScreenDocument.model_validate_json(ended.stdout), traffic
 
 
 def _screened(settings: Settings, layout: Layout, files: dict[str, bytes]) -> list[Row]:
@@ -117,15 +117,15 @@ def _screened(settings: Settings, layout: Layout, files: dict[str, bytes]) -> li
     for kind in KINDS:
         objects = packed(kind, _share(files, KINDS.index(kind)))
         prefix = _put(settings, layout, f"bytes-{kind}", objects)
-        document, counted = _run(settings, layout, prefix)
+        document, traffic = _run(settings, layout, prefix)
         size = sum(map(len, objects.values()))
         assert document.studies.scored == document.studies.known > 0
         compressed = kind in ("tar.gz", "tar.zst")
-        share = counted.bytes / size
+        share = traffic.bytes / size
         rows.append(
             Row(
                 f"{kind}: bytes read",
-                counted.bytes / 1e6,
+                traffic.bytes / 1e6,
                 size / 1e6,
                 "MB",
                 (BYTES_BOUND if compressed else 1.0) / share,
@@ -134,15 +134,15 @@ def _screened(settings: Settings, layout: Layout, files: dict[str, bytes]) -> li
                 + (f"; at most {BYTES_BOUND} times" if compressed else ""),
             )
         )
-    document, counted = _run(settings, layout, prefix)
+    document, traffic = _run(settings, layout, prefix)
     unchanged = document.studies.already_current == document.studies.known
     rows.append(
         Row(
             "unchanged archive: GETs of objects",
-            counted.gets,
+            traffic.gets(),
             0,
             "GET",
-            1.0 if unchanged and counted.gets == 0 else 0.0,
+            1.0 if unchanged and traffic.gets() == 0 else 0.0,
             1.0,
             f"none; one listing of {document.objects.listed} objects, "
             f"{document.seconds.total:.1f} s",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.counting import counting
+from benchmarks.proxy import watching
 from nightread.stack.layout import Layout
 from tests.calls import NIGHTREAD, adds_up, phantom_files
 from tests.ray_jobs.packing import packed
@@ -23,12 +23,12 @@ MOST = 1.2  # times its size, headers and pixels together
 def test_a_compressed_tar_is_screened_in_one_reading(nightread, put, stack) -> None:
     body = packed("gzip", list(phantom_files(3, seed=51).items()))
     prefix = put("once", {"night.tar.gz": body})
-    with counting(stack.settings.s3_endpoint_url) as (endpoint, counted):
+    with watching(stack.settings.s3_endpoint_url) as (endpoint, traffic):
         called = nightread("screen", prefix, "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
     assert called.code == 0, called.err
     adds_up(called.json)
     assert called.json["studies"]["scored"] == 3
-    assert len(body) <= counted.bytes <= MOST * len(body)
+    assert len(body) <= traffic.bytes <= MOST * len(body)
 
 
 @pytest.mark.slow
@@ -59,7 +59,7 @@ def test_after_kill_9_and_for_another_release_it_is_read_once_more(
     shutil.copytree(settings.releases_dir / settings.release, other)
     manifest = json.loads((other / MANIFEST).read_text())
     (other / MANIFEST).write_text(json.dumps(manifest | {"name": "other"}))
-    with counting(settings.s3_endpoint_url) as (endpoint, counted):
+    with watching(settings.s3_endpoint_url) as (endpoint, traffic):
         called = nightread(
             "screen",
             prefix,
@@ -71,4 +71,4 @@ def test_after_kill_9_and_for_another_release_it_is_read_once_more(
         )
     assert called.code == 0, called.err
     assert called.json["studies"]["scored"] == 8
-    assert counted.bytes <= MOST * len(body)
+    assert traffic.bytes <= MOST * len(body)

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.proxy import watching
 from db.lock import run_lock
 from db.runs import Prefix
 from db.session import connect
 from tests.calls import BUCKET, adds_up, phantom_files
-from tests.proxy import cutting
 from triton_repo.release import load
 
 pytestmark = pytest.mark.timeout(170)
@@ -87,7 +87,7 @@ def test_studies_that_could_not_be_read_are_exit_code_4_and_tried_again(
 ) -> None:
     prefix = put("cut", phantom_files(1, seed=22))
     # Headers get through, whole images never do.
-    with cutting(stack.settings.s3_endpoint_url, cut_at=150_000, cuts=10_000) as endpoint:
+    with watching(stack.settings.s3_endpoint_url, cut_at=150_000, cuts=10_000) as (endpoint, _):
         called = nightread("screen", prefix, "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
     assert called.code == 4
     assert "READ_FAILED 1" in called.err

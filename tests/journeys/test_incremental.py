@@ -8,11 +8,11 @@ import pydicom
 import pytest
 from sqlalchemy import Engine, text
 
+from benchmarks.proxy import watching
 from db.session import connect
 from mammo import phantoms
 from nightread.shapes import RejudgeDocument
 from tests.calls import BUCKET, Called, adds_up, phantom_files
-from tests.proxy import watching
 from tests.ray_jobs.packing import packed
 
 pytestmark = pytest.mark.timeout(170)
@@ -68,13 +68,13 @@ def test_a_late_image_and_a_changed_policy_have_their_studies_screened_again(
     assert listed(page, whole.study_uid)["warnings"][0] == "MISSING_VIEWS"
     assert 1 <= listed(page, whole.study_uid)["score"] <= 10
 
-    with watching(stack.settings.s3_endpoint_url) as (endpoint, requests):
+    with watching(stack.settings.s3_endpoint_url) as (endpoint, traffic):
         same = nightread("screen", prefix, "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
         assert same.json["studies"]["screened_now"] == 0
         assert same.json["header_bytes"] == {"read": 0, "needed": 0}
-        (listing,) = requests
+        (listing,) = traffic.requests
         assert listing.startswith(f"GET /{BUCKET}?list-type=2")
-        del requests[:]
+        del traffic.requests[:]
         with owner.begin() as connection:
             connection.execute(
                 text(
@@ -85,7 +85,7 @@ def test_a_late_image_and_a_changed_policy_have_their_studies_screened_again(
             )
         judged = nightread("index", "--rejudge", "--json", NIGHTREAD_S3_ENDPOINT_URL=endpoint)
         assert judged.code == 0, judged.err
-        assert requests == []
+        assert traffic.requests == []
     document = RejudgeDocument.model_validate(judged.json)
     assert [(c.before, c.after, c.instances) for c in document.changes] == [
         ("INTENT_FOR_PROCESSING", "OK_FOR_PROCESSING", 1)

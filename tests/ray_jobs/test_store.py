@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from benchmarks.proxy import watching
 from mammo.codes import Reason
 from nightread.stack.proofs import s3_client
 from nightread.stack.seaweedfs import ADMIN, ARCHIVE, read_credentials
 from ray_jobs.archive.store import BODY_RESUMES, StoreConfig, pages, read
 from ray_jobs.faults import ObjectUnreadable, StoreLost
 from ray_jobs.records import Listed
-from tests.proxy import cutting
 
 BODY = np.random.default_rng(1).bytes(3_000_000)
 
@@ -72,7 +72,7 @@ def test_a_body_that_breaks_off_is_taken_up_where_it_stopped(
     config: StoreConfig, item: Listed
 ) -> None:
     assert config.endpoint_url is not None
-    with cutting(config.endpoint_url, cut_at=1_000_000, cuts=2) as endpoint:
+    with watching(config.endpoint_url, cut_at=1_000_000, cuts=2) as (endpoint, _):
         assert read(through(config, endpoint), ARCHIVE, item) == BODY
 
 
@@ -81,7 +81,7 @@ def test_a_body_that_always_breaks_off_is_a_failed_read_after_bounded_tries(
 ) -> None:
     assert config.endpoint_url is not None
     with (
-        cutting(config.endpoint_url, cut_at=300_000, cuts=10 * BODY_RESUMES) as endpoint,
+        watching(config.endpoint_url, cut_at=300_000, cuts=10 * BODY_RESUMES) as (endpoint, _),
         pytest.raises(ObjectUnreadable) as caught,
     ):
         read(through(config, endpoint), ARCHIVE, item)
