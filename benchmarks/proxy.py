@@ -1,5 +1,6 @@
 """A TCP proxy between a job and its archive: it sees what passes, and can hurt."""
 
+import itertools
 import re
 import socket
 import threading
@@ -35,7 +36,6 @@ def watching(endpoint: str, *, cut_at: int = 0, cuts: int = 0) -> Iterator[tuple
     host, port = endpoint.removeprefix("http://").split(":")
     server = socket.create_server(("127.0.0.1", 0))
     traffic = Traffic()
-    left = cuts
 
     def upstream(near: socket.socket, far: socket.socket) -> None:
         with suppress(OSError):
@@ -45,9 +45,7 @@ def watching(endpoint: str, *, cut_at: int = 0, cuts: int = 0) -> Iterator[tuple
                 far.sendall(data)
             far.shutdown(socket.SHUT_WR)
 
-    def serve(near: socket.socket) -> None:
-        nonlocal left
-        cut, left = left > 0, left - 1
+    def serve(near: socket.socket, *, cut: bool) -> None:
         with near, socket.create_connection((host, int(port))) as far:
             threading.Thread(target=upstream, args=(near, far), daemon=True).start()
             passed = 0
@@ -64,9 +62,10 @@ def watching(endpoint: str, *, cut_at: int = 0, cuts: int = 0) -> Iterator[tuple
 
     def accept() -> None:
         with suppress(OSError):
-            while True:
+            for number in itertools.count():
                 near, _ = server.accept()
-                threading.Thread(target=serve, args=(near,), daemon=True).start()
+                how = {"cut": number < cuts}
+                threading.Thread(target=serve, args=(near,), kwargs=how, daemon=True).start()
 
     threading.Thread(target=accept, daemon=True).start()
     try:

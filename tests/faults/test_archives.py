@@ -28,6 +28,7 @@ def test_a_compressed_tar_is_screened_in_one_reading(nightread, put, stack) -> N
     assert called.code == 0, called.err
     adds_up(called.json)
     assert called.json["studies"]["scored"] == 3
+    assert traffic.gets() > 0
     assert len(body) <= traffic.bytes <= MOST * len(body)
 
 
