@@ -99,7 +99,7 @@ def calibration(
         "reference": {
             "studies": chosen.phantoms.reference_studies,
             "seed": phantoms.REFERENCE_SEED,
-            "what": "phantom studies: 45% malignant, 25% benign, 30% normal",
+            "what": "phantom studies: half malignant, a quarter benign, the rest normal",
         },
     }
     path.write_text(json.dumps(result, indent=1))

@@ -101,14 +101,14 @@ def rim(rng: np.random.Generator, radius: float, spacing: float) -> Field:
 def _crumb(rng: np.random.Generator, canvas: NDArray[np.uint8], at: Points, fine: float) -> None:
     """One fine pleomorphic calcification: jagged, of any size and brightness."""
     waves = tuple((k, rng.uniform(0.1, 0.3)) for k in (2, 3, 5))
-    radius = float(np.clip(rng.lognormal(np.log(0.2), 0.5), 0.08, 0.6))
+    radius = float(np.clip(rng.lognormal(np.log(0.22), 0.45), 0.1, 0.6))
     outline = contour(rng, radius, waves, rng.uniform(1.0, 2.4))
-    _draw(canvas, outline, at, fine, int(rng.integers(90, 256)))
+    _draw(canvas, outline, at, fine, int(rng.integers(140, 256)))
 
 
 def pleomorphic(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     canvas = _canvas(radius + 0.8, spacing)
-    for at in _places(rng, int(rng.integers(6, 12)), radius * 0.75, 0.7):
+    for at in _places(rng, int(rng.integers(12, 22)), radius * 0.85, 0.7):
         _crumb(rng, canvas, at, spacing / _SUPER)
     return _finish(canvas)
 
@@ -117,7 +117,7 @@ def segmental(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     """A wedge of crumbs, as the ducts of one lobe spread out from the nipple."""
     canvas = _canvas(radius * 1.7 + 0.8, spacing)
     heading, spread = rng.uniform(0, 2 * np.pi), rng.uniform(0.2, 0.42)
-    for _ in range(int(rng.integers(8, 15))):
+    for _ in range(int(rng.integers(15, 27))):
         r = radius * 3.2 * np.sqrt(rng.uniform(0.02, 1))
         angle = heading + rng.uniform(-spread, spread)
         at = r * np.array([np.cos(angle), np.sin(angle)])
@@ -129,18 +129,18 @@ def segmental(rng: np.random.Generator, radius: float, spacing: float) -> Field:
 def linear_branching(rng: np.random.Generator, radius: float, spacing: float) -> Field:
     """Casts of ducts: short bright strokes along a duct and its branches."""
     fine = spacing / _SUPER
-    canvas = _canvas(radius * 2.1 + 0.8, spacing)
+    canvas = _canvas(radius * 2.6 + 0.8, spacing)
     heading = rng.uniform(0, 2 * np.pi)
-    start = -1.2 * radius * np.array([np.cos(heading), np.sin(heading)])
-    paths = [(start, heading, 2.4 * radius)]
-    for _ in range(int(rng.integers(1, 3))):
-        along = rng.uniform(0.2, 0.8) * 2.4 * radius
+    start = -1.5 * radius * np.array([np.cos(heading), np.sin(heading)])
+    paths = [(start, heading, 3 * radius)]
+    for _ in range(int(rng.integers(2, 4))):
+        along = rng.uniform(0.2, 0.8) * 3 * radius
         fork = start + along * np.array([np.cos(heading), np.sin(heading)])
-        paths.append((fork, heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), 1.1 * radius))
+        paths.append((fork, heading + rng.choice([-1, 1]) * rng.uniform(0.4, 0.9), 1.4 * radius))
     for origin, angle, length in paths:
         at, gone, turn = origin.copy(), 0.0, angle
         while gone < length:
-            stroke = min(rng.uniform(1.0, 2.6), length - gone)
+            stroke = min(rng.uniform(0.6, 1.8), length - gone)
             turn = angle + rng.normal(0, 0.18)
             end = at + stroke * np.array([np.cos(turn), np.sin(turn)])
             width = max(1, round(rng.uniform(0.18, 0.32) / fine))
@@ -155,7 +155,7 @@ def linear_branching(rng: np.random.Generator, radius: float, spacing: float) ->
                 lineType=cv2.LINE_AA,
                 shift=SHIFT,
             )
-            gap = rng.uniform(0.2, 0.9)
+            gap = rng.uniform(0.4, 1.0)
             at = end + gap * np.array([np.cos(turn), np.sin(turn)])
             gone += stroke + gap
     return _finish(canvas)

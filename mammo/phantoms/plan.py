@@ -86,8 +86,8 @@ class StudyPlan:
 
 
 def labels(n: int, seed: int) -> tuple[Label, ...]:
-    """45% malignant (rounded up), 25% benign, the rest normal, shuffled by the seed."""
-    bad = math.ceil(0.45 * n)
+    """Half malignant (rounded up), 25% benign, the rest normal, shuffled by the seed."""
+    bad = math.ceil(n / 2)
     benign = min(n - bad, round(0.25 * n))
     dealt = [Label.MALIGNANT] * bad + [Label.BENIGN] * benign
     dealt += [Label.NORMAL] * (n - len(dealt))

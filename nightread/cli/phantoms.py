@@ -18,7 +18,7 @@ def command(
 ) -> None:
     """Write synthetic four-view studies: DICOM files, lesion masks and truth.json.
 
-    About 45% are malignant, 25% benign and 30% normal.
+    Half are malignant, a quarter benign, the rest normal.
 
     Example: nightread phantoms /tmp/phantoms --studies 8 --seed 1
     """

@@ -18,8 +18,10 @@ from mammo.phantoms import (
     insert,
     lesion_mask,
 )
-from mammo.phantoms.lesions import draw_strength, signal
+from mammo.phantoms.detectability import resample, unit_detectability
+from mammo.phantoms.lesions import Lesion, draw_strength, signal
 from mammo.phantoms.shapes import CLUSTERS, MASSES, Morphology, mask, stamp
+from mammo.views import Laterality
 
 from .conftest import view_on
 
@@ -195,3 +197,46 @@ def test_the_whole_signal_is_stronger_than_what_is_known_of_it():
                 gained[lesion.kind].append(lesion.detectability_ske / lesion.detectability)
     assert min(gained[Kind.MASS]) >= 1
     assert np.median(gained[Kind.CALCIFICATION]) > 1.5  # several specks tell more than one
+
+
+def test_a_typical_calcification_is_as_strong_as_stated_benign_or_malignant():
+    """Each cut out of its cluster and measured alone, against the d' of the cluster."""
+    ratios: dict[bool, list[float]] = {False: [], True: []}
+    for seed in range(60):
+        view = background(seed)
+        rng = np.random.default_rng(seed)
+        for bad in (False, True):
+            lesion = draw_lesion(rng, view, malignant=bad)
+            if lesion is not None and lesion.morphology in GRANULAR:
+                ratios[bad].append(alone(view, lesion) / lesion.detectability)
+    for found in ratios.values():
+        assert len(found) > 10
+        assert np.median(found) == pytest.approx(1, abs=0.2)
+
+
+GRANULAR = (
+    Morphology.PUNCTATE,
+    Morphology.SCATTERED,
+    Morphology.PLEOMORPHIC,
+    Morphology.SEGMENTAL,
+)
+
+
+def alone(view: Background, lesion: Lesion) -> float:
+    """Root mean square d' of a cluster's calcifications, known exactly one by one."""
+    middle = (np.array([lesion.left, lesion.top]) + lesion.picture.shape[0] / 2) * lesion.grid
+    column, row = middle * view.machine.spacing
+    if view.laterality is Laterality.RIGHT:
+        column = view.outline.width - column
+    spectrum = view.spectrum(column, row)
+    scale = view.prepared_scale * lesion.grid / Resolution.WORKING
+    visible = (lesion.picture > 0.2 * lesion.picture.max()).astype(np.uint8)
+    # What lies between them goes to the nearest.
+    _, nearest = cv2.distanceTransformWithLabels(1 - visible, cv2.DIST_L2, 5)
+    each = [
+        unit_detectability(
+            resample(np.where(nearest == label, lesion.picture, np.float32(0)), scale), spectrum
+        )
+        for label in np.unique(nearest)
+    ]
+    return float(np.sqrt(np.mean(np.square(each))) * lesion.contrast)
