@@ -13,7 +13,7 @@ from nightread.stack.down import down
 from nightread.stack.layout import Layout
 from nightread.stack.up import up
 
-pytest_plugins = ["tests.calls"]
+pytest_plugins = ["tests.calls", "tests.small_release"]
 
 # The same examples on every machine, however slow: a red run can be repeated.
 settings.register_profile("repeatable", derandomize=True, deadline=None)

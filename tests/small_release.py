@@ -1,4 +1,4 @@
-"""A small release for the stack's own tests: its graphs answer with places in the picture."""
+"""A small release, for tests that need one and not what it says: its graphs point at places."""
 
 from pathlib import Path
 
@@ -111,7 +111,7 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         finding_threshold=0.1,
         valid_for=(SourceKind.FFDM,),
         description="the four brightest pixels",
-        intended_use="tests of the stack",
+        intended_use="tests",
         card="# small\n",
     )
     return folder
