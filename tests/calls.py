@@ -33,25 +33,36 @@ class Called:
         return json.loads(self.out)
 
 
+def environment(**settings: str) -> dict[str, str]:
+    """That of a command: nothing of nightread's or AWS's but `settings`."""
+    ours = ("NIGHTREAD_", "AWS_")
+    return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | settings
+
+
+def call(*arguments: str, cwd: Path, timeout: float | None = None, **settings: str) -> Called:
+    """`nightread ARGUMENTS` as it ends."""
+    ended = subprocess.run(
+        [NIGHTREAD, *arguments],
+        capture_output=True,
+        text=True,
+        env=environment(**settings),
+        cwd=cwd,
+        timeout=timeout,
+        check=False,
+    )
+    return Called(ended.returncode, ended.stdout, ended.stderr)
+
+
 @pytest.fixture(scope="session")
 def nightread(stack, tmp_path_factory) -> Callable[..., Called]:  # type: ignore[no-untyped-def]
     """`nightread ARGUMENTS` with the stack's settings, or others."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
+    config = str(Layout(stack.folder).settings_file)
 
-    def call(*arguments: str, **settings: str) -> Called:
-        clean = {k: v for k, v in os.environ.items() if not k.startswith(("NIGHTREAD_", "AWS_"))}
-        ended = subprocess.run(
-            [NIGHTREAD, *arguments, "--config", str(Layout(stack.folder).settings_file)],
-            capture_output=True,
-            text=True,
-            env=clean | settings,
-            cwd=elsewhere,
-            timeout=170,
-            check=False,
-        )
-        return Called(ended.returncode, ended.stdout, ended.stderr)
+    def called(*arguments: str, **settings: str) -> Called:
+        return call(*arguments, "--config", config, cwd=elsewhere, timeout=170, **settings)
 
-    return call
+    return called
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,5 @@
 """Ctrl-C: what is done stands, the next run goes on."""
 
-import os
 import signal
 import subprocess
 import time
@@ -11,7 +10,7 @@ from sqlalchemy import text
 
 from db.session import connect
 from nightread.stack.layout import Layout
-from tests.calls import NIGHTREAD, phantom_files
+from tests.calls import NIGHTREAD, environment, phantom_files
 
 DONE = text(
     "SELECT count(DISTINCT r.study_id) FROM results r JOIN instances i ON i.study_id = r.study_id"
@@ -30,7 +29,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(
     engine = connect(stack.settings.database_url)
     job = subprocess.Popen(
         [NIGHTREAD, "screen", prefix, "--config", Layout(stack.folder).settings_file],
-        env={k: v for k, v in os.environ.items() if not k.startswith("NIGHTREAD_")},
+        env=environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

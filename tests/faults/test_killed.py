@@ -1,7 +1,6 @@
 """Guarantees 1, 2 and 6: a job that is killed half-way costs its window and nothing else."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +14,7 @@ from tritonclient.grpc import InferenceServerClient
 
 from db.session import connect
 from nightread.stack.layout import Layout
-from tests.calls import NIGHTREAD, phantom_files
+from tests.calls import NIGHTREAD, environment, phantom_files
 from triton_repo.release import MANIFEST
 
 STUDIES, WINDOW = 10, 4
@@ -55,8 +54,7 @@ def test_after_kill_9_one_result_a_study_equal_to_an_undisturbed_run(
     before = views_inferred(settings.triton_url)
     job = subprocess.Popen(
         [NIGHTREAD, "screen", prefix, "--config", Layout(stack.folder).settings_file],
-        env={k: v for k, v in os.environ.items() if not k.startswith("NIGHTREAD_")}
-        | {"NIGHTREAD_WINDOW": str(WINDOW)},
+        env=environment(NIGHTREAD_WINDOW=str(WINDOW)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=tmp_path,

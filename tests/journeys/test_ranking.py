@@ -1,14 +1,11 @@
 """What the list is for: of malignant studies the plainest stand in its upper half."""
 
-import json
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
 from mammo import phantoms
-from tests.calls import NIGHTREAD, adds_up
+from tests.calls import adds_up, call
 
 STUDIES, SEED = 24, 20261124  # training and calibration draw from other seeds (docs/training.md)
 
@@ -20,20 +17,13 @@ STUDIES, SEED = 24, 20261124  # training and calibration draw from other seeds (
     strict=False,
 )
 def test_eight_of_the_ten_plainest_malignant_studies_are_in_the_upper_half(tmp_path: Path) -> None:
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("NIGHTREAD_", "AWS_"))}
-    ended = subprocess.run(
-        [NIGHTREAD, "demo", "--studies", str(STUDIES), "--seed", str(SEED), "--json", "--quiet"],
-        capture_output=True,
-        text=True,
-        env=clean,
-        cwd=tmp_path,
-        check=False,
+    ended = call(
+        "demo", "--studies", str(STUDIES), "--seed", str(SEED), "--json", "--quiet", cwd=tmp_path
     )
-    assert ended.returncode == 0, ended.stderr
-    document = json.loads(ended.stdout)
-    adds_up(document)
+    assert ended.code == 0, ended.err
+    adds_up(ended.json)
     assert not (tmp_path / ".nightread").exists()
-    places = {item["study_uid"]: item["rank"] for item in document["worklist"]["items"]}
+    places = {item["study_uid"]: item["rank"] for item in ended.json["worklist"]["items"]}
     plans = phantoms.plan(STUDIES, SEED)
     assert set(places) == {plan.study_uid for plan in plans}
     strength = {

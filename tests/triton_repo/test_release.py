@@ -60,9 +60,7 @@ def test_the_newest_release_is_the_default(release: Release) -> None:
 
 def test_other_calibration_is_another_release(release: Release) -> None:
     path = release.folder / "manifest.json"
-    path.write_text(
-        path.read_text().replace('"lesion_intercept": 0.0', '"lesion_intercept": 0.5')
-    )
+    path.write_text(path.read_text().replace('"lesion_intercept": 0.0', '"lesion_intercept": 0.5'))
     assert load(release.folder).digest != release.digest
 
 
