@@ -36,6 +36,7 @@ from triton_repo.release import Release, load
 
 GOAL_STUDIES_A_MINUTE = 10
 OVERHEAD_BOUND = 1.5  # core-seconds of the job over those of its work alone
+USE_BOUND = 0.8  # of all cores' time, steady: decode, prepare and inference
 QUICK, FULL = 4, 24
 SEED = 77
 
@@ -122,6 +123,15 @@ def measure(*, quick: bool) -> list[Row]:
             OVERHEAD_BOUND / overhead,
             1.0,
             f"decode, prepare and inference alone, one thread, at most {OVERHEAD_BOUND} times",
+        ),
+        Row(
+            "cores on that work, steady",
+            alone / core_seconds,
+            USE_BOUND,
+            "of 1",
+            alone / core_seconds / USE_BOUND,
+            1.0,
+            f"at least; {cores()} cores, the work at what it costs alone",
         ),
         Row(
             "decode and prepare alone",
