@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-train test-all lint format bench train docs lock clean
+.PHONY: help demo test test-train test-tensorrt test-all lint format bench train docs lock clean
 BIN := .venv/bin
 PIP := $(BIN)/pip install -q --disable-pip-version-check
 DATA ?= none
@@ -30,13 +30,20 @@ help: ## show this list
 	$(PIP) --no-deps -r requirements/backbone.txt
 	touch $@
 
+.venv/tensorrt: .venv/dev
+	$(PIP) -c constraints.txt -e '.[local,dev,tensorrt]'
+	touch $@
+
 demo: .venv/run .venv-triton/run ## screen STUDIES=8 phantoms on a local stack and print the worklist
 	$(BIN)/nightread demo --studies $(STUDIES)
 test: .venv/dev .venv-triton/run ## all tests but the slow ones; T=tests/mammo for a part
-	$(BIN)/pytest -m "not slow and not train and not gpu" $(T)
+	$(BIN)/pytest -m "not slow and not train and not tensorrt and not gpu" $(T)
 test-train: .venv/train .venv-triton/run ## the tests that need torch, and install it
 	$(BIN)/pytest -m "train and not slow and not gpu" $(T)
-test-all: .venv/train .venv-triton/run ## every test that this machine can run
+test-tensorrt: .venv/tensorrt ## compile the release for GPUs, without one: NVIDIA's compiler, 95 MB
+	$(BIN)/nightread models verify --target tensorrt
+	$(BIN)/pytest -m "tensorrt and not slow" $(T)
+test-all: .venv/train .venv/tensorrt .venv-triton/run ## every test that this machine can run
 	$(BIN)/pytest -m "not gpu" $(T)
 lint: .venv/dev ## format, rules, types and room borders: what CI checks
 	$(BIN)/ruff format --check && $(BIN)/ruff check && $(BIN)/mypy && $(BIN)/lint-imports --no-logo && $(BIN)/python -m tests.rules

@@ -1,14 +1,18 @@
 """`nightread models`: what releases there are, and whether they can be trusted."""
 
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from nightread.cli.options import Config
-from nightread.errors import Refused
+from nightread.errors import Refused, UsageError
+
+if TYPE_CHECKING:
+    from triton_repo.release import Release
 
 app = typer.Typer(help="Releases: list, verify, serve.", no_args_is_help=True)
 
@@ -44,25 +48,76 @@ def list_(releases: Dir = None, config: Config = None) -> None:
     Console().print(table)
 
 
+class Target(StrEnum):
+    """Where a release's graphs are meant to run."""
+
+    CPU = "cpu"
+    TENSORRT = "tensorrt"
+
+
 @app.command()
-def verify(name: Name = None, releases: Dir = None, config: Config = None) -> None:
+def verify(
+    name: Name = None,
+    target: Annotated[
+        Target,
+        typer.Option(
+            help="cpu: on this machine's; tensorrt: compiled for GPUs, which are not needed."
+        ),
+    ] = Target.CPU,
+    releases: Dir = None,
+    config: Config = None,
+) -> None:
     """Check a release: every file's digest, configurations, graphs, and the canary's scores.
 
-    The graphs run on this machine's CPU.
+    For tensorrt its graphs are compiled for each generation of GPUs instead of run.
 
-    Example: nightread models verify
+    Example: nightread models verify --target tensorrt
     """
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
-    from triton_repo.verify import problems
 
     release = open_chosen(name, load_settings(config), releases)
+    check = _compiled if target is Target.TENSORRT else _sound
+    check(release)
+
+
+def _sound(release: "Release") -> None:
+    from triton_repo.verify import problems
+
     wrong = list(problems(release))
     if wrong:
         raise Refused(f"{release.manifest.name} is not sound. " + " ".join(wrong))
     typer.echo(
         f"{release.manifest.name} {release.digest[:12]}: {len(release.manifest.files)} files, "
         f"configurations, graphs and {release.manifest.canary.count} canary boxes are right"
+    )
+
+
+def _compiled(release: "Release") -> None:
+    from triton_repo.ahead import GENERATIONS, Compiled, compiled
+    from triton_repo.release import ReleaseError
+
+    def cell(one: Compiled) -> str:
+        return "refused" if one.refused else f"{one.layers} layers, {one.plan_bytes / 1e6:.1f} MB"
+
+    try:
+        plans = list(compiled(release))
+    except ReleaseError as error:
+        raise UsageError(str(error)) from None
+    table = Table("generation", box=None)
+    graphs = dict.fromkeys(one.graph for one in plans)
+    for graph in graphs:
+        table.add_column(graph)
+    for generation, cards in GENERATIONS.items():
+        row = [cell(one) for one in plans if one.generation == generation]
+        table.add_row(f"{generation} ({cards})", *row)
+    Console().print(table)
+    refused = {f"{one.graph} for {one.generation}: {one.refused}." for one in plans if one.refused}
+    if refused:
+        raise Refused(f"{release.manifest.name} does not compile. " + " ".join(sorted(refused)))
+    typer.echo(
+        f"{release.manifest.name} {release.digest[:12]}: compiles for all of them, with the "
+        "contract's tensors; scores and speed show on a GPU alone"
     )
 
 
