@@ -15,8 +15,8 @@ class Box(NamedTuple):
     caption: str
 
 
-def read(path: Path, sop_instance_uid: str) -> list[Box]:
-    """The boxes of one image; those without an instance are taken to be of this one.
+def read(path: Path, sop_instance_uid: str | None) -> list[Box]:
+    """The boxes of one image (None: a picture); those without an instance are of this one.
 
     Raises `UsageError` when the file is not JSON or a box is not four numbers.
     """
@@ -32,7 +32,7 @@ def read(path: Path, sop_instance_uid: str) -> list[Box]:
         raise UsageError(f"A box in {path} is not four numbers x0, y0, x1, y1.") from None
 
 
-def _boxes(node: Any, wanted: str, uid: str | None) -> Iterator[Box]:
+def _boxes(node: Any, wanted: str | None, uid: str | None) -> Iterator[Box]:
     """Walk the document; an instance's UID holds for everything below it."""
     if isinstance(node, list):
         if node and all(isinstance(n, int | float) for n in node):

@@ -10,22 +10,26 @@ from time import perf_counter
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from mammo import plausible
 from mammo.decode import Decoded, PixelError, decode
 from mammo.facts import Facts
 from mammo.header import NeedMore, parse
-from mammo.prepare import Preparation, Prepared, prepare
+from mammo.prepare import Preparation, Prepared, prepare, prepare_gray
 from nightread.errors import Refused, UsageError
 from nightread.shapes import GeometryShape, PrepareDocument, PrepareMilliseconds
+from training.datasets.collection import DatasetError
+from training.datasets.pixels import picture
+from training.datasets.readers.files import PICTURES
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A file as the model sees it."""
 
-    facts: Facts
-    decoded: Decoded
+    facts: Facts | None  # None: a picture, which says nothing of itself
+    pixels: Decoded | NDArray[np.uint8]  # of a picture: gray, rows and columns
     prepared: Prepared
     milliseconds: dict[str, float]  # by stage
 
@@ -38,8 +42,8 @@ class View:
             release=release,
             geometry=GeometryShape.model_validate(self.prepared.geometry.as_dict()),
             breast_box=(box.x0, box.y0, box.x1, box.y1),
-            laterality=self.facts.laterality,
-            view=self.facts.view,
+            laterality=self.facts and self.facts.laterality,
+            view=self.facts and self.facts.view,
             voi=voi,
             milliseconds=PrepareMilliseconds(
                 **{name: round(ms, 2) for name, ms in self.milliseconds.items()}
@@ -48,7 +52,10 @@ class View:
 
 
 def prepare_file(path: Path, params: Preparation) -> View:
-    """Read, decode and prepare; raises `Refused` with the reason when that is not possible."""
+    """Read, decode and prepare; raises `Refused` with the reason when that is not possible.
+
+    A picture (JPEG, WebP, PNG, PGM, TIFF) is prepared too, with the same geometry.
+    """
     spent: dict[str, float] = defaultdict(float)
 
     @contextmanager
@@ -59,6 +66,15 @@ def prepare_file(path: Path, params: Preparation) -> View:
         finally:
             spent[name] += 1000 * (perf_counter() - began)
 
+    if path.suffix.lower() in PICTURES:
+        try:
+            with stage("decode"):
+                gray = picture(path)
+        except DatasetError:
+            raise Refused(f"{path.name} can't be prepared: it is no sound picture.") from None
+        prepared = prepare_gray(gray, params, None, stage)
+        none = {"read": 0.0, "voi": 0.0}  # read as it is decoded, and gray already
+        return View(None, gray, prepared, none | spent)
     try:
         with stage("read"):
             data = path.read_bytes()
@@ -97,22 +113,33 @@ def write_tensor(view: View, out: Path) -> None:
 
 def write_picture(view: View, boxes: Path | None, out: Path) -> None:
     """The crop on the native image, and the tensor beside it, boxes on both."""
-    from mammo import picture, voi  # noqa: PLC0415 -- only here
+    from mammo.picture import Mark, side_by_side  # noqa: PLC0415 -- only here
     from nightread.boxes import read  # noqa: PLC0415
 
-    found = read(boxes, view.facts.sop_instance_uid) if boxes else []
-    native = voi.choose(view.decoded.header, view.decoded.pixels).apply(view.decoded.pixels)
     facts, geometry = view.facts, view.prepared.geometry
-    if view.decoded.half:
-        native = np.asarray(cv2.resize(native, geometry.native_shape[::-1]), np.uint8)
+    found = read(boxes, facts.sop_instance_uid if facts else None) if boxes else []
+    rows, columns = geometry.native_shape
     flags = [*map(str, view.prepared.reviews), *map(str, view.prepared.flags)]
+    side, projection = (facts.laterality, facts.view) if facts else (None, None)
     caption = [
-        f"{facts.laterality or '?'} {facts.view or '?'}, {facts.rows} x {facts.columns}, "
+        f"{side or '?'} {projection or '?'}, {rows} x {columns}, "
         f"{view.prepared.voi or 'gray'} {view.prepared.voi_explanation}".rstrip(),
         f"scale {geometry.scale:.3f}{', mirrored' if geometry.mirrored else ''}"
         + (f"; {' '.join(flags)}" if flags else ""),
     ]
-    marks = [picture.Mark(*box.corners, box.caption) for box in found]
-    drawn = picture.side_by_side(view.prepared, native, marks, caption)
+    marks = [Mark(*box.corners, box.caption) for box in found]
+    drawn = side_by_side(view.prepared, _native(view), marks, caption)
     if not cv2.imwrite(str(out), drawn):
         raise UsageError(f"{out} can't be written: check that its folder is there.")
+
+
+def _native(view: View) -> NDArray[np.uint8]:
+    """The image in native pixels, 0 black; one decoded at half resolution is enlarged."""
+    from mammo import voi  # noqa: PLC0415 -- only here
+
+    if not isinstance(view.pixels, Decoded):
+        return view.pixels
+    native = voi.choose(view.pixels.header, view.pixels.pixels).apply(view.pixels.pixels)
+    if view.pixels.half:
+        native = np.asarray(cv2.resize(native, view.prepared.geometry.native_shape[::-1]), np.uint8)
+    return native

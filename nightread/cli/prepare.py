@@ -14,7 +14,9 @@ FORMATS = (".png", ".npz")
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A DICOM file.", exists=True, dir_okay=False)],
+    path: Annotated[
+        Path, typer.Argument(help="A DICOM file, or a picture.", exists=True, dir_okay=False)
+    ],
     out: Annotated[
         Path, typer.Option("--out", help="FILE.png to look at, FILE.npz with the tensor.")
     ],
@@ -28,6 +30,8 @@ def command(
     config: Config = None,
 ) -> None:
     """Write the prepared view of a file: its crop on the native image, and the tensor beside it.
+
+    A JPEG, WebP, PNG, PGM or TIFF is taken as 8-bit gray and prepared with the same geometry.
 
     Example: nightread prepare image.dcm --out view.png --boxes worklist.json
     """
@@ -47,7 +51,8 @@ def command(
         typer.echo(document.model_dump_json(indent=1))
     else:
         typer.echo(
-            f"{out}: {document.laterality} {document.view}, {document.voi}, scale "
+            f"{out}: {document.laterality or '?'} {document.view or '?'}, "
+            f"{document.voi or 'gray'}, scale "
             f"{document.geometry.scale:.3f}, {sum(document.milliseconds.model_dump().values()):.0f} ms"
         )
 
