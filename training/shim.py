@@ -1,4 +1,4 @@
-"""timm, importable beside the CPU build of torch: `from training.shim import timm`.
+"""timm and torchvision, importable beside the CPU build of torch: `from training.shim import timm`.
 
 torchvision's compiled operators are linked against CUDA libraries that the CPU build lacks;
 its Python part then fails on `operator torchvision::nms does not exist`. Defining the two
@@ -20,5 +20,6 @@ def _define_missing_operators() -> torch.library.Library | None:
 LIBRARY = _define_missing_operators()  # the operators live as long as this object
 
 import timm  # noqa: E402 -- imports torchvision, which looks for the operators above
+import torchvision  # noqa: E402
 
-__all__ = ["timm"]
+__all__ = ["timm", "torchvision"]
