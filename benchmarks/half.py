@@ -40,7 +40,7 @@ class Seen(NamedTuple):
 
 def seen(held: Release, studies: int, *, half: bool) -> Seen:
     """The studies, decoded one way or the other."""
-    graphs, manifest = Graphs.of(held.models), held.manifest
+    graphs, manifest = Graphs.of(held), held.manifest
     params = replace(manifest.preparation, half_jpeg_2000=half)
     malignant, probability, found = [], [], []
     for plan in phantoms.plan(studies, SEED):

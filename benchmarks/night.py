@@ -59,7 +59,7 @@ def stack(folder: Path) -> Iterator[Settings]:
 def work_alone(files: list[Path], release: Release) -> tuple[float, float]:
     """CPU seconds of decoding with preparing, and of inference, over all files."""
     cv2.setNumThreads(1)
-    graphs = Graphs.of(release.models)
+    graphs = Graphs.of(release)
     pixels = inference = 0.0
     for path in files:
         data = path.read_bytes()

@@ -57,7 +57,7 @@ def scored(seed: int, index: int) -> Study:
 def _release() -> tuple[Graphs, Manifest]:
     cv2.setNumThreads(1)
     held = load(DEFAULT_DIR / newest(DEFAULT_DIR))
-    return Graphs.of(held.models), held.manifest
+    return Graphs.of(held), held.manifest
 
 
 def in_upper_half(studies: list[Study]) -> int:

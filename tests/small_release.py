@@ -11,7 +11,7 @@ from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from triton_repo.build import build
-from triton_repo.contract import Sizes
+from triton_repo.contract import AVERAGE, CLASSIFIER, DETECTOR, FUSION, ONE, Members, Sizes
 
 SIZES = Sizes(height=96, width=64, boxes=4)
 FLOAT, INT32, INT64, UINT8 = (
@@ -95,15 +95,31 @@ def _classifier(path: Path) -> Path:
     )
 
 
-@pytest.fixture(scope="session")
-def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of releases that holds one, `small`."""
-    folder = tmp_path_factory.mktemp("releases")
-    graphs = tmp_path_factory.mktemp("graphs")
+def _joint(path: Path, told: dict[str, tuple[int, list[int]]], count: int | None) -> Path:
+    """The mean of what two models say of each tensor; of whole numbers what the second says."""
+    node = helper.make_node
+    nodes, inputs, outputs, constants = [], [], [], {"half": np.float32(0.5)}
+    for name, (kind, dims) in told.items():
+        pair = [f"{name}_0", f"{name}_1"]
+        inputs += [_value(one, kind, *dims) for one in pair]
+        outputs.append(_value(name, kind, *dims))
+        if kind == FLOAT:
+            nodes += [node("Add", pair, [f"{name}_s"]), node("Mul", [f"{name}_s", "half"], [name])]
+        else:
+            nodes.append(node("Max", pair, [name]))
+    if count is not None:
+        constants["all"] = np.array([[count]], np.int32)
+        nodes.append(node("Identity", ["all"], ["count"]))
+        outputs.append(_value("count", INT32, 1))
+    inputs = sorted(inputs, key=lambda value: value.name[-1])  # one model after the other
+    return _save(path, nodes, inputs, outputs, constants)
+
+
+def _build(folder: Path, graphs: dict[str, Path], members: Members) -> None:
     build(
-        folder / "small",
-        detector=_detector(graphs / "detector.onnx"),
-        classifier=_classifier(graphs / "classifier.onnx"),
+        folder,
+        graphs=graphs,
+        members=members,
         sizes=SIZES,
         preparation=Preparation(height=SIZES.height, width=SIZES.width),
         calibration=Calibration(0.0, 1.0, 1.0, 0.0, 1.0),
@@ -112,6 +128,27 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         valid_for=(SourceKind.FFDM,),
         description="the four brightest pixels",
         intended_use="tests",
-        card="# small\n",
+        card=f"# {folder.name}\n",
     )
+
+
+@pytest.fixture(scope="session")
+def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of releases: `small` and, with two detectors and two classifiers, `several`."""
+    folder = tmp_path_factory.mktemp("releases")
+    made = tmp_path_factory.mktemp("graphs")
+    finding, judging = _detector(made / "detector.onnx"), _classifier(made / "classifier.onnx")
+    _build(folder / "small", {DETECTOR: finding, CLASSIFIER: judging}, ONE)
+    two = Members(("first", "second"), ("kind", "strict"))
+    boxes, scores = [4, 4], [4]
+    found = {
+        "boxes": (FLOAT, boxes), "detection": (FLOAT, scores), "kind": (INT32, scores)
+    }  # fmt: skip
+    judged = {"lesion": (FLOAT, scores), "malignancy": (FLOAT, scores)}
+    joints = {
+        FUSION: _joint(made / "fusion.onnx", found, count=4),
+        AVERAGE: _joint(made / "average.onnx", judged, count=None),
+    }
+    networks = dict.fromkeys(two.detectors, finding) | dict.fromkeys(two.classifiers, judging)
+    _build(folder / "several", networks | joints, two)
     return folder

@@ -21,6 +21,8 @@ from training.evaluation.aggregate import Unit, scored
 from training.evaluation.predictions import Case
 from training.material import Material
 from training.recipe import Recipe
+from triton_repo import contract
+from triton_repo.contract import CLASSIFIER, DETECTOR
 from triton_repo.graphs import Graphs
 
 T = TypeVar("T")
@@ -67,9 +69,18 @@ def _spread(
         return [done.result() for done in waiting]
 
 
+# The graphs in a run's folder have their sizes in them; to run them takes names alone.
+SIZELESS = contract.Sizes(0, 0, 0)
+
+
+def graph_files(out: Path) -> dict[str, Path]:
+    """The graphs that a run has exported, by the names of the ensemble's models."""
+    return {name: out / f"{name}.onnx" for name in (DETECTOR, CLASSIFIER)}
+
+
 def _graphs(out: Path) -> Graphs:
     cv2.setNumThreads(1)
-    return Graphs(out / "detector.onnx", out / "classifier.onnx")
+    return Graphs(contract.steps(SIZELESS), graph_files(out))
 
 
 def calibration(

@@ -107,8 +107,7 @@ def release(
     (out / record.MADE).write_text(json.dumps(made_of, indent=1))
     build.build(
         target,
-        detector=out / "detector.onnx",
-        classifier=out / "classifier.onnx",
+        graphs=figures.graph_files(out),
         sizes=contract.Sizes(preparation.height, preparation.width, chosen.boxes),
         preparation=preparation,
         calibration=Calibration(**adjusted["calibration"]),

@@ -17,8 +17,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from triton_repo import contract
-from triton_repo.contract import CLASSIFIER, DETECTOR, Dtype, Model, Tensor
+from triton_repo.contract import Dtype, Model, Tensor
 from triton_repo.release import Release, ReleaseError
 
 # By compute capability. TensorRT-RTX knows no SM90 (H100, H200): its neighbours must do.
@@ -56,16 +55,19 @@ def compiled(release: Release) -> Iterator[Compiled]:
             "tensorrt-rtx is not installed: pip install 'nightread[tensorrt]' "
             "-c constraints.txt, then try again."
         )
-    sizes = release.manifest.sizes
-    graphs = {DETECTOR: contract.detector(sizes), CLASSIFIER: contract.classifier(sizes)}
-    for name, model in graphs.items():
-        path = release.models / name / "1" / "model.onnx"
+    for model in (step.model for step in release.steps):
+        path = release.graphs[model.name]
         for generation in GENERATIONS:
             began = perf_counter()
             plan = _alone(path, generation)
             refused = plan.refused or _strayed(plan, model)
             yield Compiled(
-                name, generation, plan.layers, plan.plan_bytes, perf_counter() - began, refused
+                model.name,
+                generation,
+                plan.layers,
+                plan.plan_bytes,
+                perf_counter() - began,
+                refused,
             )
 
 

@@ -1,13 +1,14 @@
 """Builds a release's folder from exported graphs and the numbers of a training run."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from triton_repo import canary, configs, contract
-from triton_repo.contract import CLASSIFIER, DETECTOR, ENSEMBLE, Sizes
+from triton_repo.contract import ENSEMBLE, ONE, Members, Sizes
 from triton_repo.graphs import Graphs
 from triton_repo.release import (
     CARD,
@@ -15,6 +16,7 @@ from triton_repo.release import (
     Canary,
     Manifest,
     Release,
+    graph_file,
     listed_files,
     load,
     sha256,
@@ -27,8 +29,7 @@ _SERVING = Path(__file__).parent / "serving" / "model.py"
 def build(
     folder: Path,
     *,
-    detector: Path,
-    classifier: Path,
+    graphs: Mapping[str, Path],
     sizes: Sizes,
     preparation: Preparation,
     calibration: Calibration,
@@ -38,27 +39,25 @@ def build(
     description: str,
     intended_use: str,
     card: str,
+    members: Members = ONE,
 ) -> Release:
     """Write the release `folder` (its name is the release's) and load it back.
 
-    `detector` and `classifier` are ONNX files that keep the contract; they are copied. An
-    existing folder of that name is replaced. Raises `ReleaseError` when the result is not
-    whole.
+    `graphs` are ONNX files that keep the contract, by the names of the ensemble's models; they
+    are copied. An existing folder of that name is replaced. Raises `ReleaseError` when the
+    result is not whole.
     """
     shutil.rmtree(folder, ignore_errors=True)
     models = folder / MODELS
-    weights = configs.weights_digest(detector, classifier)
-    graphs = {
-        DETECTOR: (contract.detector(sizes), detector),
-        CLASSIFIER: (contract.classifier(sizes), classifier),
-    }
-    for name, (model, graph) in graphs.items():
-        version = models / name / "1"
-        version.mkdir(parents=True)
-        shutil.copy(graph, version / "model.onnx")
-        shutil.copy(_SERVING, version / "model.py")
+    steps = contract.steps(sizes, members)
+    weights = configs.weights_digest(graphs[step.model.name] for step in steps)
+    for model in (step.model for step in steps):
+        served = graph_file(models, model.name)
+        served.parent.mkdir(parents=True)
+        shutil.copy(graphs[model.name], served)
+        shutil.copy(_SERVING, served.with_name("model.py"))
         _write_configs(
-            models / name,
+            models / model.name,
             configs.of_graph(model, "cpu", weights),
             configs.of_graph(model, "tensorrt", weights),
         )
@@ -67,16 +66,17 @@ def build(
     (models / ENSEMBLE / "1" / ".keep").touch()
     _write_configs(
         models / ENSEMBLE,
-        configs.of_ensemble(sizes, "cpu", weights),
-        configs.of_ensemble(sizes, "tensorrt", weights),
+        configs.of_ensemble(sizes, "cpu", weights, members),
+        configs.of_ensemble(sizes, "tensorrt", weights, members),
     )
     (folder / CARD).write_text(card)
-    answer = Graphs.of(models)(canary.image(sizes))
+    answer = Graphs(steps, graphs)(canary.image(sizes))
     manifest = Manifest(
         name=folder.name,
         description=description,
         intended_use=intended_use,
         sizes=sizes,
+        members=members,
         preparation=preparation,
         calibration=calibration,
         scale=scale,

@@ -1,10 +1,11 @@
 """`config.pbtxt` files: the contract's print-out, one profile for the CPU, one for TensorRT."""
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from triton_repo.contract import CLASSIFIER, DETECTOR, Model, Sizes, Tensor, ensemble
+from triton_repo.contract import ONE, Members, Model, Sizes, Step, Tensor, ensemble, steps
 
 Profile = Literal["cpu", "tensorrt"]
 
@@ -16,9 +17,9 @@ QUEUE_TIMEOUT_US = 30_000_000  # a request that waited this long is refused, and
 QUEUE_SIZE = 64
 
 
-def weights_digest(detector: Path, classifier: Path) -> str:
+def weights_digest(graphs: Iterable[Path]) -> str:
     """What the configurations carry to name the graphs they belong to, SHA-256, hex."""
-    digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (detector, classifier))
+    digests = (hashlib.sha256(path.read_bytes()).hexdigest() for path in graphs)
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -67,24 +68,23 @@ def of_graph(model: Model, profile: Profile, weights: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _step(name: str, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> str:
-    maps = [f'    input_map {{ key: "{t}" value: "{t}" }}' for t in inputs]
-    maps += [f'    output_map {{ key: "{t}" value: "{t}" }}' for t in outputs]
-    return "\n".join(["  {", f'    model_name: "{name}"', "    model_version: 1", *maps, "  }"])
-
-
-def of_ensemble(sizes: Sizes, profile: Profile, weights: str) -> str:
-    """The ensemble's configuration: the detector's boxes feed the classifier."""
-    whole = ensemble(sizes)
-    steps = [
-        _step(DETECTOR, ("image",), ("boxes", "detection", "kind", "count")),
-        _step(CLASSIFIER, ("image", "boxes"), ("lesion", "malignancy")),
+def _step(step: Step) -> str:
+    maps = [
+        f'    {side}_map {{ key: "{own}" value: "{name}" }}'
+        for side, names in (("input", step.reads), ("output", step.writes))
+        for own, name in names.items()
     ]
+    head = ["  {", f'    model_name: "{step.model.name}"', "    model_version: 1"]
+    return "\n".join([*head, *maps, "  }"])
+
+
+def of_ensemble(sizes: Sizes, profile: Profile, weights: str, members: Members = ONE) -> str:
+    """The ensemble's configuration: the detectors' boxes feed the classifiers."""
     lines = [
-        *_head(whole, profile, weights),
+        *_head(ensemble(sizes), profile, weights),
         'platform: "ensemble"',
         "ensemble_scheduling { step [",
-        ",\n".join(steps),
+        ",\n".join(_step(step) for step in steps(sizes, members)),
         "] }",
     ]
     return "\n".join(lines) + "\n"

@@ -35,8 +35,28 @@ class Model(NamedTuple):
     outputs: tuple[Tensor, ...]
 
 
+class Step(NamedTuple):
+    """A model of the ensemble: its tensors, and what the ensemble calls them."""
+
+    model: Model
+    reads: dict[str, str]  # every input
+    writes: dict[str, str]  # the outputs that something reads: Triton refuses others
+
+
 DETECTOR, CLASSIFIER, ENSEMBLE = "detector", "classifier", "screening"
+FUSION, AVERAGE = "fusion", "average"  # what makes several detectors or classifiers one
 KINDS = ("mass", "calcification")  # the values of the tensor `kind`, in order
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The networks of an ensemble, by the names of their models; at least one of each."""
+
+    detectors: tuple[str, ...] = (DETECTOR,)
+    classifiers: tuple[str, ...] = (CLASSIFIER,)
+
+
+ONE = Members()  # of each
 
 
 def image(sizes: Sizes) -> Tensor:
@@ -49,10 +69,10 @@ def boxes(sizes: Sizes) -> Tensor:
     return Tensor("boxes", "FP32", (sizes.boxes, 4))
 
 
-def detector(sizes: Sizes) -> Model:
+def detector(sizes: Sizes, name: str = DETECTOR) -> Model:
     """A view in, its most conspicuous places out, the best first."""
     return Model(
-        DETECTOR,
+        name,
         (image(sizes),),
         (
             boxes(sizes),
@@ -63,10 +83,10 @@ def detector(sizes: Sizes) -> Model:
     )
 
 
-def classifier(sizes: Sizes) -> Model:
+def classifier(sizes: Sizes, name: str = CLASSIFIER) -> Model:
     """A view and places in it in, what each of them looks like out; raw probabilities."""
     return Model(
-        CLASSIFIER,
+        name,
         (image(sizes), boxes(sizes)),
         (
             Tensor("lesion", "FP32", (sizes.boxes,)),  # P(a lesion, no false alarm)
@@ -76,6 +96,38 @@ def classifier(sizes: Sizes) -> Model:
 
 
 def ensemble(sizes: Sizes) -> Model:
-    """What a client calls: the detector, then the classifier on what it found."""
+    """What a client calls: detectors, then classifiers on what these found."""
     found = detector(sizes)
     return Model(ENSEMBLE, found.inputs, found.outputs + classifier(sizes).outputs)
+
+
+def steps(sizes: Sizes, members: Members = ONE) -> tuple[Step, ...]:
+    """The models of the ensemble in the order in which they run."""
+    return (
+        *_together([detector(sizes, name) for name in members.detectors], FUSION),
+        *_together([classifier(sizes, name) for name in members.classifiers], AVERAGE),
+    )
+
+
+def _together(models: list[Model], joint: str) -> list[Step]:
+    """Models that answer alike, and where there are several the joint that makes them one.
+
+    The joint's inputs are their outputs in turn, numbered; it needs no count.
+    """
+    outputs = models[0].outputs
+    if len(models) == 1:
+        return [Step(models[0], _same(models[0].inputs), _same(outputs))]
+    told = [tensor for tensor in outputs if tensor.name != "count"]
+    alone = [
+        Step(model, _same(model.inputs), {t.name: f"{t.name}_of_{model.name}" for t in told})
+        for model in models
+    ]
+    every = [(tensor, number, step) for number, step in enumerate(alone) for tensor in told]
+    inputs = tuple(Tensor(f"{t.name}_{number}", t.dtype, t.dims) for t, number, _ in every)
+    reads = {f"{t.name}_{number}": step.writes[t.name] for t, number, step in every}
+    return [*alone, Step(Model(joint, inputs, outputs), reads, _same(outputs))]
+
+
+def _same(tensors: tuple[Tensor, ...]) -> dict[str, str]:
+    """Under their own names."""
+    return {tensor.name: tensor.name for tensor in tensors}

@@ -3,6 +3,8 @@
 Needs onnxruntime, which the extra `local` brings; a job never comes here.
 """
 
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.findings import RawView
-from triton_repo.contract import CLASSIFIER, DETECTOR, Dtype, Tensor
+from triton_repo.contract import Dtype, Step, Tensor
+from triton_repo.release import Release
 
 _DTYPES: dict[str, Dtype] = {
     "tensor(uint8)": "UINT8",
@@ -20,27 +23,25 @@ _DTYPES: dict[str, Dtype] = {
 
 
 class Graphs:
-    """Both graphs of a model repository, one thread each."""
+    """All graphs of an ensemble, one thread each."""
 
-    def __init__(self, detector: Path, classifier: Path) -> None:
-        self._detector = _session(detector)
-        self._classifier = _session(classifier)
+    def __init__(self, steps: Iterable[Step], files: Mapping[str, Path]) -> None:
+        """`files`: the ONNX file of each model, by name."""
+        self._steps = [(step, _session(files[step.model.name])) for step in steps]
 
     @classmethod
-    def of(cls, models: Path) -> "Graphs":
-        """The graphs of a release's `models/` folder."""
-        return cls(*(models / name / "1" / "model.onnx" for name in (DETECTOR, CLASSIFIER)))
+    def of(cls, release: Release) -> "Graphs":
+        """Those of a release."""
+        return cls(release.steps, release.graphs)
 
     def __call__(self, image: NDArray[np.uint8]) -> RawView:
         """One prepared view, uint8 (1, height, width)."""
-        batch = image[None]
-        boxes, detection, kind, count = self._detector.run(
-            ["boxes", "detection", "kind", "count"], {"image": batch}
-        )
-        lesion, malignancy = self._classifier.run(
-            ["lesion", "malignancy"], {"image": batch, "boxes": boxes}
-        )
-        return RawView(int(count[0, 0]), boxes[0], detection[0], kind[0], lesion[0], malignancy[0])
+        known = {"image": image[None]}
+        for (_, reads, writes), session in self._steps:
+            feeds = {own: known[name] for own, name in reads.items()}
+            known |= zip(writes.values(), session.run(list(writes), feeds), strict=True)
+        found = {field.name: known[field.name][0] for field in fields(RawView)}
+        return RawView(**found | {"count": int(found["count"][0])})
 
 
 def signature(path: Path) -> set[Tensor]:

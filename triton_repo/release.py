@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
-from triton_repo.contract import Sizes
+from triton_repo.contract import ONE, Members, Sizes, Step, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
 DEFAULT_DIR = Path(__file__).parent / "releases"
@@ -54,6 +54,7 @@ class Manifest(BaseModel):
     description: str
     intended_use: str
     sizes: Sizes
+    members: Members = ONE
     preparation: Preparation
     calibration: Calibration
     scale: Scale
@@ -75,6 +76,21 @@ class Release:
     def models(self) -> Path:
         """Triton's model repository."""
         return self.folder / MODELS
+
+    @cached_property
+    def steps(self) -> tuple[Step, ...]:
+        """The ensemble."""
+        return steps(self.manifest.sizes, self.manifest.members)
+
+    @property
+    def graphs(self) -> dict[str, Path]:
+        """The ONNX file of each model, by name, in the order in which they run."""
+        return {step.model.name: graph_file(self.models, step.model.name) for step in self.steps}
+
+
+def graph_file(models: Path, name: str) -> Path:
+    """Where a model repository has the graph of a model."""
+    return models / name / "1" / "model.onnx"
 
 
 def sha256(path: Path) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from triton_repo import canary, configs, contract
-from triton_repo.contract import CLASSIFIER, DETECTOR, ENSEMBLE, Model
+from triton_repo import canary, configs
+from triton_repo.contract import ENSEMBLE
 from triton_repo.graphs import Graphs, signature
 from triton_repo.release import Release
 
@@ -19,23 +19,19 @@ def problems(release: Release) -> Iterator[str]:
     Files are as named (`release.load` has seen to that); here: configurations are what the
     contract prints, graphs have the contract's tensors, and the canary gets its answer.
     """
-    sizes = release.manifest.sizes
-    graphs: dict[str, Model] = {
-        DETECTOR: contract.detector(sizes),
-        CLASSIFIER: contract.classifier(sizes),
-    }
-    weights = configs.weights_digest(*(release.models / n / "1/model.onnx" for n in graphs))
+    sizes, members = release.manifest.sizes, release.manifest.members
+    models = [step.model for step in release.steps]
+    weights = configs.weights_digest(release.graphs.values())
     for profile, name in _PROFILES.items():
-        wanted = {n: configs.of_graph(model, profile, weights) for n, model in graphs.items()}
-        wanted[ENSEMBLE] = configs.of_ensemble(sizes, profile, weights)
+        wanted = {model.name: configs.of_graph(model, profile, weights) for model in models}
+        wanted[ENSEMBLE] = configs.of_ensemble(sizes, profile, weights, members)
         for model_name, text in wanted.items():
             if (release.models / model_name / name).read_text() != text:
                 yield f"{model_name}/{name} is not what the contract prints."
-    for model_name, model in graphs.items():
-        found = signature(release.models / model_name / "1" / "model.onnx")
-        if found != set(model.inputs) | set(model.outputs):
-            yield f"{model_name}/1/model.onnx does not have the contract's tensors."
+    for model in models:
+        if signature(release.graphs[model.name]) != {*model.inputs, *model.outputs}:
+            yield f"{model.name}/1/model.onnx does not have the contract's tensors."
             return
-    wrong = canary.problem(release.manifest.canary, Graphs.of(release.models)(canary.image(sizes)))
+    wrong = canary.problem(release.manifest.canary, Graphs.of(release)(canary.image(sizes)))
     if wrong:
         yield f"On this machine {wrong}."

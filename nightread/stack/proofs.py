@@ -126,7 +126,7 @@ def prove_release(served: release.Release, url: str, identity: str, pid: int) ->
     with contextlib.closing(grpc.InferenceServerClient(url, channel_args=options)) as client:
         if client.get_server_metadata(client_timeout=SECONDS).name != identity:
             raise NotProvenError("another Triton answers on this port")
-        instances = [_instances(client, name) for name in (contract.DETECTOR, contract.CLASSIFIER)]
+        instances = [_instances(client, step.model.name) for step in served.steps]
         alive = triton.count_stubs(pid)
         if alive < sum(instances):
             raise NotProvenError(f"{alive} of its {sum(instances)} model instances are alive")

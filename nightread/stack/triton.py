@@ -13,7 +13,7 @@ import psutil
 from nightread.stack.ports import HOST, draw
 from nightread.stack.process import Launch
 from nightread.stack.triton_env import SHM, StubEnv
-from triton_repo.contract import CLASSIFIER, DETECTOR, ENSEMBLE
+from triton_repo.contract import ENSEMBLE
 
 SERVICE = "triton"
 EXIT_SECONDS = 5  # for running requests, after SIGTERM
@@ -31,7 +31,7 @@ def launch(folder: Path, models: Path, env: StubEnv, backends: Path, libpython: 
         f"--model-repository={models}",
         f"--backend-directory={backends}",
         "--model-control-mode=explicit",
-        *(f"--load-model={name}" for name in (DETECTOR, CLASSIFIER, ENSEMBLE)),
+        f"--load-model={ENSEMBLE}",  # and with it the models of its steps
         "--disable-auto-complete-config",
         "--allow-http=false",  # an idle connection would hold up the exit
         *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),

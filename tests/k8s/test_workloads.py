@@ -9,7 +9,7 @@ import pytest
 
 from nightread.stack import triton_env
 from nightread.stack.process import base_env
-from triton_repo.contract import CLASSIFIER, DETECTOR, ENSEMBLE
+from triton_repo.contract import ENSEMBLE
 
 Manifest = dict[str, Any]
 
@@ -90,10 +90,9 @@ def test_probes_wait_longer_than_kubelets_one_second(containers: dict[str, Manif
     assert all(probe["timeoutSeconds"] >= 5 for probe in probes.values())
 
 
-def test_triton_loads_the_contracts_models_and_no_other(options: list[tuple[str, str]]) -> None:
+def test_triton_loads_the_ensemble_and_its_steps_alone(options: list[tuple[str, str]]) -> None:
     assert ("model-control-mode", "explicit") in options
-    loaded = [value for name, value in options if name == "load-model"]
-    assert loaded == [DETECTOR, CLASSIFIER, ENSEMBLE]
+    assert [value for name, value in options if name == "load-model"] == [ENSEMBLE]
 
 
 def test_triton_knows_every_option_that_it_is_given(options: list[tuple[str, str]]) -> None:

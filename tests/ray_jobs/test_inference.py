@@ -35,7 +35,7 @@ def views(sizes: Sizes, count: int) -> list[np.ndarray]:
 
 
 def test_the_ensemble_answers_what_its_graphs_answer(client, release: Release) -> None:
-    graphs = Graphs.of(release.models)
+    graphs = Graphs.of(release)
     pictures = views(release.manifest.sizes, 4)
     futures = [client.submit(picture) for picture in pictures]
     for picture, future in zip(pictures, futures, strict=True):

@@ -75,13 +75,13 @@ def test_verify_notices_graphs_that_answer_otherwise(release: Release) -> None:
 
 def test_the_canary_betrays_a_server_that_repeats_the_first_pixel(release: Release) -> None:
     picture = canary.image(release.manifest.sizes)
-    answer = Graphs.of(release.models)(np.full_like(picture, picture.flat[0]))
+    answer = Graphs.of(release)(np.full_like(picture, picture.flat[0]))
     right = release.manifest.canary
     assert canary.problem(right, answer)
 
 
 def test_an_answer_that_is_not_a_number_is_wrong(release: Release) -> None:
-    answer = Graphs.of(release.models)(canary.image(release.manifest.sizes))
+    answer = Graphs.of(release)(canary.image(release.manifest.sizes))
     nothing = np.full_like(answer.detection, np.nan)
     right = release.manifest.canary
     assert canary.problem(right, replace(answer, detection=nothing))
