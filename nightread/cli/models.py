@@ -14,7 +14,7 @@ from nightread.errors import Refused, UsageError
 if TYPE_CHECKING:
     from triton_repo.release import Release
 
-app = typer.Typer(help="Releases: list, verify, serve.", no_args_is_help=True)
+app = typer.Typer(help="Releases: list, verify, show, serve.", no_args_is_help=True)
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[RELEASE]", help="The newest one unless named.")
@@ -119,6 +119,42 @@ def _compiled(release: "Release") -> None:
         f"{release.manifest.name} {release.digest[:12]}: compiles for all of them, with the "
         "contract's tensors; scores and speed show on a GPU alone"
     )
+
+
+@app.command()
+def show(
+    name: Name = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="FILE.svg: the ensemble as a picture.")
+    ] = None,
+    releases: Dir = None,
+    config: Config = None,
+) -> None:
+    """Show what a release is: its models with their tensors, and what it may be used for.
+
+    Example: nightread models show --out ensemble.svg
+    """
+    from nightread.releases import open_chosen
+    from nightread.settings import load_settings
+    from triton_repo.contract import Tensor
+    from triton_repo.diagram import svg
+
+    def told(tensors: tuple[Tensor, ...]) -> str:
+        return ", ".join(f"{t.name} {t.dtype} {'x'.join(map(str, t.dims))}" for t in tensors)
+
+    release = open_chosen(name, load_settings(config), releases)
+    table = Table("model", "reads", "answers", box=None)
+    for model in (step.model for step in release.steps):
+        table.add_row(model.name, told(model.inputs), told(model.outputs))
+    manifest = release.manifest
+    typer.echo(f"{manifest.name} {release.digest[:12]}: {manifest.description}")
+    Console().print(table)
+    typer.echo(f"Valid for {', '.join(manifest.valid_for)}. {manifest.intended_use}")
+    if out is not None:
+        try:
+            out.write_text(svg(release))
+        except OSError as error:
+            raise UsageError(f"{out} can't be written: {error.strerror}.") from None
 
 
 @app.command()
