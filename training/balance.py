@@ -12,7 +12,7 @@ import numpy as np
 
 from training.datasets.store import Array, Store, View
 from training.evaluation import froc
-from training.search import Found, Search
+from training.exported import Found, Search
 from triton_repo.contract import KINDS
 
 SHIFTS = tuple(np.arange(-4, 13) / 4)  # -1 to 3

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from mammo.scoring import Calibration, logit
-from training.datasets.store import Array
+from training.datasets.store import Array, View
 from training.evaluation.predictions import Case
 
 STRENGTH = 10.0  # inverse of the penalty on the weights: weak
@@ -16,11 +16,11 @@ STRENGTH = 10.0  # inverse of the penalty on the weights: weak
 Flags = NDArray[np.bool_]
 
 
-def hits(case: Case) -> tuple[Flags, Flags]:
-    """For each finding whether its middle lies in a lesion, and in a malignant one, (n,) each."""
-    middle = (case.prediction.boxes[:, :2] + case.prediction.boxes[:, 2:]) / 2
+def hits(boxes: Array, view: View) -> tuple[Flags, Flags]:
+    """For each box (n, 4) whether its middle lies in a lesion, and in a malignant one, (n,) each."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
     lesion, malignant = np.zeros((2, len(middle)), np.bool_)
-    for one in case.view.lesions:
+    for one in view.lesions:
         x0, y0, x1, y1 = one.box
         x, y = middle.T
         inside = (x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)
@@ -32,8 +32,8 @@ def hits(case: Case) -> tuple[Flags, Flags]:
 def fit(groups: Sequence[Sequence[Case]]) -> Calibration:
     """Both Platt scalings of `Calibration`; each group (data set) counts alike in each."""
     found = [_Found.of(cases) for cases in groups]
-    lesion, marked = _regression([(one.joined, one.lesion) for one in found])
-    malignancy, judged = _regression(
+    lesion, marked = regression([(one.joined, one.lesion) for one in found])
+    malignancy, judged = regression(
         [(one.malignancy[one.lesion], one.malignant[one.lesion]) for one in found]
     )
     return Calibration(lesion, *marked, malignancy, *judged)
@@ -50,7 +50,7 @@ class _Found(NamedTuple):
     @classmethod
     def of(cls, cases: Sequence[Case]) -> "_Found":
         said = [case.prediction for case in cases]
-        truth = [hits(case) for case in cases]
+        truth = [hits(case.prediction.boxes, case.view) for case in cases]
         return cls(
             np.column_stack(
                 [
@@ -64,8 +64,8 @@ class _Found(NamedTuple):
         )
 
 
-def _regression(groups: Sequence[tuple[Array, Flags]]) -> tuple[float, list[float]]:
-    """Intercept and weights."""
+def regression(groups: Sequence[tuple[Array, Flags]]) -> tuple[float, list[float]]:
+    """Intercept and weights of a logistic regression over inputs (n, m); groups count alike."""
     sizes = [len(truth) for _, truth in groups]
     weight = np.concatenate([np.full(n, sum(sizes) / len(sizes) / max(n, 1)) for n in sizes])
     model = LogisticRegression(C=STRENGTH, max_iter=1000)

@@ -9,7 +9,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-from training.networks import classifier, detector
+from training.networks import classifier
 from triton_repo import contract
 
 OPSET = 18
@@ -160,21 +160,32 @@ def compare(
 
 
 def detector_graph(
-    trained: detector.Detector, sizes: contract.Sizes, picture: torch.Tensor, path: Path
+    served: nn.Module, name: str, sizes: contract.Sizes, picture: torch.Tensor, path: Path
 ) -> None:
-    """Writes and checks the detector; `picture` (1, 1, h, w) uint8 is what it is checked on."""
-    served = detector.Served(trained, sizes.boxes).eval()
-    write(served, contract.detector(sizes), {"image": picture}, path)
+    """Writes and checks a detector; `picture` (1, 1, h, w) uint8 is what it is checked on."""
+    write(served.eval(), contract.detector(sizes, name), {"image": picture}, path)
 
 
 def classifier_graph(
     trained: classifier.Classifier,
+    name: str,
     sizes: contract.Sizes,
     picture: torch.Tensor,
-    finding: Path,
+    boxes: torch.Tensor,
     path: Path,
 ) -> None:
-    """Writes and checks the classifier, on what the exported detector `finding` finds."""
-    (boxes,) = session(finding).run(["boxes"], {"image": picture.numpy()})
-    example = {"image": picture, "boxes": torch.from_numpy(boxes)}
-    write(classifier.Served(trained).eval(), contract.classifier(sizes), example, path)
+    """Writes and checks a classifier on places (1, k, 4) of a picture."""
+    example = {"image": picture, "boxes": boxes}
+    write(classifier.Served(trained).eval(), contract.classifier(sizes, name), example, path)
+
+
+def joint_graph(joint: nn.Module, named: contract.Model, path: Path) -> None:
+    """Writes and checks what makes several models one, on what they might say."""
+    made = torch.Generator().manual_seed(0)
+    example = {}
+    for tensor in named.inputs:
+        drawn = torch.rand(1, *tensor.dims, generator=made)
+        if tensor.name.startswith("boxes"):
+            drawn = torch.cat([drawn[..., :2] * 300, drawn[..., :2] * 300 + 90], dim=-1)
+        example[tensor.name] = drawn.int() if tensor.dtype == "INT32" else drawn
+    write(joint.eval(), named, example, path)

@@ -12,7 +12,7 @@ import cv2
 
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration
-from training import calibrate, predict
+from training import calibrate, exported, predict
 from training.datasets import cbis_ddsm, phantoms
 from training.datasets.record import Split
 from training.datasets.store import Store
@@ -21,8 +21,7 @@ from training.evaluation.aggregate import Unit, scored
 from training.evaluation.predictions import Case
 from training.material import Material
 from training.recipe import Recipe
-from triton_repo import contract
-from triton_repo.contract import CLASSIFIER, DETECTOR
+from triton_repo.contract import Members
 from triton_repo.graphs import Graphs
 
 T = TypeVar("T")
@@ -37,15 +36,21 @@ def of_store(graphs: Graphs, held: Store, split: Split, threads: int) -> list[Ca
 
 
 def of_studies(
-    out: Path, studies: phantoms.Studies, preparation: Preparation, processes: int
+    out: Path,
+    members: Members,
+    studies: phantoms.Studies,
+    preparation: Preparation,
+    processes: int,
 ) -> list[Case]:
     """Whole phantom studies, drawn and searched by several processes."""
-    parts = _spread(_search, out, studies, preparation, processes)
+    parts = _spread(_search, out, members, studies, preparation, processes)
     return [case for part in parts for case in part]
 
 
-def _search(out: Path, studies: phantoms.Studies, preparation: Preparation) -> list[Case]:
-    graphs = _graphs(out)
+def _search(
+    out: Path, members: Members, studies: phantoms.Studies, preparation: Preparation
+) -> list[Case]:
+    graphs = _graphs(out, members)
     cases = []
     for picture, view, _ in phantoms.study_views(studies, preparation):
         (found,) = predict.run(graphs, [picture])
@@ -54,8 +59,9 @@ def _search(out: Path, studies: phantoms.Studies, preparation: Preparation) -> l
 
 
 def _spread(
-    work: Callable[[Path, phantoms.Studies, Preparation], T],
+    work: Callable[[Path, Members, phantoms.Studies, Preparation], T],
     out: Path,
+    members: Members,
     studies: phantoms.Studies,
     preparation: Preparation,
     processes: int,
@@ -63,24 +69,15 @@ def _spread(
     """`work` on each process's part of the studies."""
     parts = [replace(studies, part=(first, processes)) for first in range(processes)]
     if processes == 1:
-        return [work(out, parts[0], preparation)]
+        return [work(out, members, parts[0], preparation)]
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        waiting = [pool.submit(work, out, part, preparation) for part in parts]
+        waiting = [pool.submit(work, out, members, part, preparation) for part in parts]
         return [done.result() for done in waiting]
 
 
-# The graphs in a run's folder have their sizes in them; to run them takes names alone.
-SIZELESS = contract.Sizes(0, 0, 0)
-
-
-def graph_files(out: Path) -> dict[str, Path]:
-    """The graphs that a run has exported, by the names of the ensemble's models."""
-    return {name: out / f"{name}.onnx" for name in (DETECTOR, CLASSIFIER)}
-
-
-def _graphs(out: Path) -> Graphs:
+def _graphs(out: Path, members: Members) -> Graphs:
     cv2.setNumThreads(1)
-    return Graphs(contract.steps(SIZELESS), graph_files(out))
+    return exported.ensemble(out, members)
 
 
 def calibration(
@@ -90,7 +87,8 @@ def calibration(
     path = out / record.CALIBRATION
     if path.is_file():
         return dict(json.loads(path.read_text()))
-    graphs = _graphs(out)
+    members = chosen.members
+    graphs = _graphs(out, members)
     groups = [of_store(graphs, made.stores["phantoms-validation"], Split.VALIDATION, processes)]
     films = made.find(cbis_ddsm.NAME)
     if films:
@@ -101,7 +99,7 @@ def calibration(
     population = phantoms.Studies(
         phantoms.REFERENCE_SEED, chosen.phantoms.reference_studies, Split.VALIDATION
     )
-    cases = of_studies(out, population, preparation, processes)
+    cases = of_studies(out, members, population, preparation, processes)
     scores = [one.probability for one in scored(cases, fitted, Unit.PATIENT)]
     result = {
         "calibration": asdict(fitted),
@@ -130,18 +128,23 @@ def measured(
     path = out / record.FIGURES
     if path.is_file():
         return dict(json.loads(path.read_text()))
+    members = chosen.members
     drawn = {name: one.drawing for name, one in record.tested(chosen.model_dump()).items()}
-    parts = _spread(_beside_matched_filter, out, drawn[measure.PHANTOMS], preparation, processes)
+    parts = _spread(
+        _beside_matched_filter, out, members, drawn[measure.PHANTOMS], preparation, processes
+    )
     matched = {name: found for _, part in parts for name, found in part.items()}
     cases = {
         measure.PHANTOMS: [case for part, _ in parts for case in part],
-        measure.FULL_SIZE: of_studies(out, drawn[measure.FULL_SIZE], preparation, processes),
+        measure.FULL_SIZE: of_studies(
+            out, members, drawn[measure.FULL_SIZE], preparation, processes
+        ),
     }
     for name, studies in drawn.items():
         cases[name] = details.filled(cases[name], details.of_phantoms(studies), {})
     films = made.find(cbis_ddsm.NAME)
     if films:
-        cases[measure.FILMS] = of_store(_graphs(out), films, Split.TEST, processes)
+        cases[measure.FILMS] = of_store(_graphs(out, members), films, Split.TEST, processes)
     for name, found in cases.items():
         predictions.save(out / f"{predictions.PREFIX}{name}.jsonl", found)
     rival.save(out / rival.FILE, matched)
@@ -156,10 +159,10 @@ def measured(
 
 
 def _beside_matched_filter(
-    out: Path, studies: phantoms.Studies, preparation: Preparation
+    out: Path, members: Members, studies: phantoms.Studies, preparation: Preparation
 ) -> tuple[list[Case], dict[str, froc.Outcome]]:
     """The release's findings and the matched filters', on the same views."""
-    graphs = _graphs(out)
+    graphs = _graphs(out, members)
     cases, matched = [], {}
     for number, (picture, view, found) in enumerate(rival.outcomes(studies, preparation)):
         (prediction,) = predict.run(graphs, [picture])

@@ -6,18 +6,17 @@ others by heart and marks them better than it will mark anything else.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from training import patches
+from training import exported, patches
 from training.datasets.record import Split
-from training.datasets.store import Store, View
+from training.datasets.store import Gray, Store, View
 from training.material import Material
 from training.networks.classifier import BENIGN, MALIGNANT, NOTHING
 from training.patches import Example, Pool
 from training.recipe import Recipe
-from training.search import Search
 
 WORST = 4  # false alarms kept of a view
 # Where lesions are taught from, and where the detector is searched for marks.
@@ -28,9 +27,7 @@ SOURCES = (
 SHARES = {MALIGNANT: 0.36, BENIGN: 0.30, NOTHING: 0.34}
 
 
-def pools(
-    out: Path, finding: Path, made: Material, chosen: Recipe, processes: int = 1
-) -> list[Pool]:
+def pools(out: Path, made: Material, chosen: Recipe, processes: int = 1) -> list[Pool]:
     """Lesions as they were drawn and as they are marked, half and half, and false alarms."""
     found = []
     shares = chosen.shares.by_store()
@@ -40,7 +37,8 @@ def pools(
             continue
         path = out / f"marks-{searched}.json"
         if not path.is_file():
-            path.write_text(json.dumps(marks(finding, held, held.where(Split.TRAIN), processes)))
+            search = exported.search(out, chosen.members.detectors)
+            path.write_text(json.dumps(marks(search, held, held.where(Split.TRAIN), processes)))
         marked = [Example(i, tuple(box), what) for i, box, what in json.loads(path.read_text())]
         drawn = patches.lesions(lesions, lesions.where(Split.TRAIN))
         for outcome, share in SHARES.items():
@@ -57,10 +55,9 @@ def pools(
 
 
 def marks(
-    finding: Path, held: Store, indices: Iterable[int], threads: int
+    search: Callable[[Gray], exported.Found], held: Store, indices: Iterable[int], threads: int
 ) -> list[tuple[int, list[float], int]]:
-    """View, box and outcome of what the detector marks; of false alarms the best scored."""
-    search = Search(finding)
+    """View, box and outcome of what the detectors mark; of false alarms the best scored."""
 
     def of_view(index: int) -> list[tuple[int, list[float], int]]:
         found, alarms = [], 0

@@ -50,7 +50,12 @@ def lesions(store: Store, indices: Sequence[int]) -> list[Example]:
 
 
 def batch(
-    pools: Sequence[Pool], size: int, seed: int, step: int, place: Place = ALONE
+    pools: Sequence[Pool],
+    size: int,
+    seed: int,
+    step: int,
+    place: Place = ALONE,
+    margin: float = MARGIN,
 ) -> tuple[Gray, NDArray[np.float32], NDArray[np.int64]]:
     """Patches (n, SIDE, SIDE), log sizes (n, 2) of their boxes, outcomes (n,) of one step.
 
@@ -62,7 +67,7 @@ def batch(
         rng = np.random.default_rng([seed, step, number])
         pool = pools[int(np.searchsorted(shares, (number + rng.random()) / size * shares[-1]))]
         example = pool.examples[rng.integers(len(pool.examples))]
-        patch, measured = cut(pool.store.pictures[example.picture], example.box, rng)
+        patch, measured = cut(pool.store.pictures[example.picture], example.box, rng, margin)
         pictures.append(patch)
         sizes.append(measured)
         outcomes.append(example.outcome)
@@ -70,7 +75,10 @@ def batch(
 
 
 def cut(
-    picture: Gray, box: tuple[float, float, float, float], rng: np.random.Generator
+    picture: Gray,
+    box: tuple[float, float, float, float],
+    rng: np.random.Generator,
+    margin: float = MARGIN,
 ) -> tuple[Gray, NDArray[np.float32]]:
     """A patch around a box, moved, turned, mirrored and re-exposed at random, and its log size."""
     x0, y0, x1, y1 = box
@@ -78,7 +86,7 @@ def cut(
     width, height = (x1 - x0) * stretch[0], (y1 - y0) * stretch[1]
     longer = max(width, height)
     middle = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) + rng.uniform(-SHIFT, SHIFT, 2) * longer
-    zoom = max(longer * MARGIN, SMALLEST) / (2 * SIDE)
+    zoom = max(longer * margin, SMALLEST) / (2 * SIDE)
     angle = np.deg2rad(rng.uniform(-TURN, TURN))
     c, s = np.cos(angle) * zoom, np.sin(angle) * zoom
     turn = np.array([[c, -s], [s, c]]) @ np.diag(rng.choice([-1.0, 1.0], 2))

@@ -2,12 +2,31 @@
 
 import tomllib
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
 from training.datasets.phantoms import Portion
+from triton_repo.contract import AVERAGE, ENSEMBLE, FUSION, Members
 
 RECIPES = Path(__file__).parent / "recipes"
+
+
+def _own(name: str) -> str:
+    if name in (FUSION, AVERAGE, ENSEMBLE):
+        raise ValueError(f"{name} is the name of a joint of the ensemble")
+    return name
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$"), AfterValidator(_own)]
 
 
 class _Part(BaseModel):
@@ -25,6 +44,18 @@ class Stage(_Part):
     average: float = Field(ge=0, lt=1)  # share of the averaged weights that a step keeps
     backbone_share: PositiveFloat = 1.0  # of the rate, for the pretrained part
     frozen_stages: NonNegativeInt = 0  # of the backbone, counted from the picture
+
+
+class Detector(Stage):
+    """How a detector is trained; `design` is a key of `train_detector.DESIGNS`."""
+
+    design: Literal["middles", "retina"]
+
+
+class Classifier(Stage):
+    """How a classifier is trained."""
+
+    margin: PositiveFloat  # side of what it sees over the box's longer side
 
 
 class Shares(_Part):
@@ -74,8 +105,13 @@ class Recipe(_Part):
     shares: Shares
     phantoms: Phantoms
     specks: Stage
-    detector: Stage
-    classifier: Stage
+    detectors: dict[Name, Detector] = Field(min_length=1)
+    classifiers: dict[Name, Classifier] = Field(min_length=1)
+
+    @property
+    def members(self) -> Members:
+        """The ensemble's networks; their names are those of Triton's models."""
+        return Members(tuple(self.detectors), tuple(self.classifiers))
 
 
 def load(name: str) -> Recipe:

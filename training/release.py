@@ -1,6 +1,6 @@
 """From nothing to a release: `python -m training.release --data DIR|none --out RUN [--quick]`.
 
-Phantoms and films are prepared, the detector and the classifier trained, scores calibrated,
+Phantoms and films are prepared, detectors and classifiers trained, scores calibrated,
 figures measured, graphs exported and the release built. Every step leaves its result in RUN;
 run again after an interruption, it goes on where it was.
 """
@@ -22,7 +22,9 @@ from training import (
     card,
     crops,
     export,
+    exported,
     figures,
+    joints,
     material,
     mining,
     recipe,
@@ -31,12 +33,13 @@ from training import (
     train_detector,
     train_specks,
 )
+from training.datasets import cbis_ddsm
 from training.datasets.folders import DatasetError
 from training.datasets.record import Split
 from training.evaluation import record
 from training.evaluation.record import RecordError
+from training.networks.fusion import Average, Fusion
 from training.recipe import Recipe
-from training.search import Search
 from triton_repo import build, contract
 
 INTENDED = (
@@ -50,6 +53,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m training.release", description=__doc__)
     parser.add_argument("--data", default="none", help="folder of the real data sets, or none")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--recipe", default="default", help="one of training/recipes")
     parser.add_argument("--quick", action="store_true", help="tiny data: that all of it works")
     parser.add_argument("--name", help="of the release; else the run's folder's")
     parser.add_argument("--releases", type=Path, help="where the release is built; else in the run")
@@ -60,20 +64,16 @@ def main(arguments: list[str] | None = None) -> None:
     torch.set_num_threads(1)
     data = None if given.data.lower() == "none" else Path(given.data)
     name = given.name or given.out.resolve().name
-    command = "python -m training.release " + shlex.join(
-        [
-            "--data",
-            "DATA" if data else "none",
-            "--out",
-            "RUN",
-            *(["--quick"] if given.quick else []),
-        ]
-    )
+    chosen = "quick" if given.quick else given.recipe
+    words = ["--data", "DATA" if data else "none", "--out", "RUN"]
+    words += ["--quick"] if given.quick else []
+    words += ["--recipe", chosen] if chosen not in ("quick", "default") else []
+    command = "python -m training.release " + shlex.join(words)
     try:
         release(
             given.out,
             (given.releases or given.out / "releases") / name,
-            recipe_name="quick" if given.quick else "default",
+            recipe_name=chosen,
             data=data,
             command=command,
             processes=given.processes,
@@ -107,8 +107,9 @@ def release(
     (out / record.MADE).write_text(json.dumps(made_of, indent=1))
     build.build(
         target,
-        graphs=figures.graph_files(out),
-        sizes=contract.Sizes(preparation.height, preparation.width, chosen.boxes),
+        graphs=exported.files(out, chosen.members),
+        members=chosen.members,
+        sizes=_sizes(chosen, preparation),
         preparation=preparation,
         calibration=Calibration(**adjusted["calibration"]),
         scale=Scale(tuple(adjusted["study_steps"]), urgent=10, soon=8, routine=4),
@@ -130,29 +131,63 @@ def trained(
     data: Path | None,
     processes: int,
 ) -> None:
-    """Both networks, exported as `detector.onnx` and `classifier.onnx`."""
-    sizes = contract.Sizes(preparation.height, preparation.width, chosen.boxes)
-    finding, judging = out / "detector.onnx", out / "classifier.onnx"
+    """Every network and what joins them, exported as `NAME.onnx`."""
+    members, sizes = chosen.members, _sizes(chosen, preparation)
+    run = (out, chosen, preparation, data)
     first = np.array(made.stores["phantoms-validation"].pictures[0])
     picture = torch.from_numpy(first[None, None])
-    if not finding.is_file():
-        team.together(_specks, (out, chosen, preparation, data), processes, out)
-        team.together(_detector, (out, chosen, preparation, data), processes, out)
-        model = train_detector.trained(out)
-        raw = out / "detector-unbalanced.onnx"
-        export.detector_graph(model, sizes, picture, raw)
-        validation = made.stores["phantoms-validation"]
-        indices = validation.where(Split.VALIDATION)
-        moved = balance.shift(balance.search(Search(raw), validation, indices))
-        (out / "balance.json").write_text(json.dumps({"calcification": moved}))
-        model.favour(balance.CALCIFICATION, moved)
-        export.detector_graph(model, sizes, picture, finding)
-    if not judging.is_file():
-        # Before there are several who would search.
-        mining.pools(out, finding, made, chosen, processes)
-        team.together(_classifier, (out, chosen, preparation, data), processes, out)
-        judged = train_classifier.trained(out)
-        export.classifier_graph(judged, sizes, picture, finding, judging)
+    graphs = exported.files(out, members)
+    if not all(graphs[name].is_file() for name in members.detectors):
+        team.together(_specks, run, processes, out)
+    for name, stage in chosen.detectors.items():
+        if not graphs[name].is_file():
+            team.together(_detector, (*run, name), processes, out)
+            _balanced(out, name, stage, made, sizes, picture)
+    held = [made.stores["phantoms-validation"], *filter(None, [made.find(cbis_ddsm.NAME)])]
+    models = {step.model.name: step.model for step in contract.steps(sizes, members)}
+    if contract.FUSION in models and not graphs[contract.FUSION].is_file():
+        fusion = Fusion(joints.of_detectors(out, members, held), chosen.boxes)
+        export.joint_graph(fusion, models[contract.FUSION], graphs[contract.FUSION])
+    for name, judge in chosen.classifiers.items():
+        if not graphs[name].is_file():
+            # Before there are several who would search.
+            mining.pools(out, made, chosen, processes)
+            team.together(_classifier, (*run, name), processes, out)
+            places = exported.search(out, members.detectors)(first).boxes
+            boxes = torch.zeros(1, chosen.boxes, 4)
+            boxes[0, : len(places)] = torch.from_numpy(places)
+            judged = train_classifier.trained(judge, out, name)
+            export.classifier_graph(judged, name, sizes, picture, boxes, graphs[name])
+    if contract.AVERAGE in models and not graphs[contract.AVERAGE].is_file():
+        average = Average(joints.of_classifiers(out, members, held))
+        export.joint_graph(average, models[contract.AVERAGE], graphs[contract.AVERAGE])
+
+
+def _sizes(chosen: Recipe, preparation: Preparation) -> contract.Sizes:
+    return contract.Sizes(preparation.height, preparation.width, chosen.boxes)
+
+
+def _balanced(
+    out: Path,
+    name: str,
+    stage: recipe.Detector,
+    made: material.Material,
+    sizes: contract.Sizes,
+    picture: torch.Tensor,
+) -> None:
+    """Export a detector whose one threshold serves both kinds."""
+    model = train_detector.trained(stage, out, name)
+    served = train_detector.DESIGNS[stage.design].served
+    raw = out / f"{name}-unbalanced.onnx"
+    export.detector_graph(served(model, sizes), name, sizes, picture, raw)
+    validation = made.stores["phantoms-validation"]
+    indices = validation.where(Split.VALIDATION)
+    moved = balance.shift(balance.search(exported.alone(raw), validation, indices))
+    path = out / record.BALANCE
+    known = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps(known | {name: {"calcification": moved}}))
+    model.favour(balance.CALCIFICATION, moved)
+    export.detector_graph(served(model, sizes), name, sizes, picture, exported.graph(out, name))
 
 
 def _specks(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
@@ -161,16 +196,20 @@ def _specks(out: Path, chosen: Recipe, preparation: Preparation, data: Path | No
     train_specks.train(sources, chosen.specks, out)
 
 
-def _detector(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
+def _detector(
+    out: Path, chosen: Recipe, preparation: Preparation, data: Path | None, name: str
+) -> None:
     made = material.make(out, chosen, preparation, data)
     sources = crops.sources(made.stores, chosen.shares.by_store())
-    train_detector.train(sources, chosen.detector, out)
+    train_detector.train(sources, chosen.detectors[name], out, name)
 
 
-def _classifier(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
+def _classifier(
+    out: Path, chosen: Recipe, preparation: Preparation, data: Path | None, name: str
+) -> None:
     made = material.make(out, chosen, preparation, data)
-    pools = mining.pools(out, out / "detector.onnx", made, chosen)
-    train_classifier.train(pools, chosen.classifier, out)
+    pools = mining.pools(out, made, chosen)
+    train_classifier.train(pools, chosen.classifiers[name], out, name)
 
 
 if __name__ == "__main__":

@@ -103,20 +103,27 @@ def ensemble(sizes: Sizes) -> Model:
 
 def steps(sizes: Sizes, members: Members = ONE) -> tuple[Step, ...]:
     """The models of the ensemble in the order in which they run."""
-    return (
-        *_together([detector(sizes, name) for name in members.detectors], FUSION),
-        *_together([classifier(sizes, name) for name in members.classifiers], AVERAGE),
-    )
+    return (*finding(sizes, members.detectors), *judging(sizes, members.classifiers))
 
 
-def _together(models: list[Model], joint: str) -> list[Step]:
+def finding(sizes: Sizes, detectors: tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps that find places, in a view."""
+    return _together([detector(sizes, name) for name in detectors], FUSION)
+
+
+def judging(sizes: Sizes, classifiers: tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps that judge the places found."""
+    return _together([classifier(sizes, name) for name in classifiers], AVERAGE)
+
+
+def _together(models: list[Model], joint: str) -> tuple[Step, ...]:
     """Models that answer alike, and where there are several the joint that makes them one.
 
     The joint's inputs are their outputs in turn, numbered; it needs no count.
     """
     outputs = models[0].outputs
     if len(models) == 1:
-        return [Step(models[0], _same(models[0].inputs), _same(outputs))]
+        return (Step(models[0], _same(models[0].inputs), _same(outputs)),)
     told = [tensor for tensor in outputs if tensor.name != "count"]
     alone = [
         Step(model, _same(model.inputs), {t.name: f"{t.name}_of_{model.name}" for t in told})
@@ -125,7 +132,7 @@ def _together(models: list[Model], joint: str) -> list[Step]:
     every = [(tensor, number, step) for number, step in enumerate(alone) for tensor in told]
     inputs = tuple(Tensor(f"{t.name}_{number}", t.dtype, t.dims) for t, number, _ in every)
     reads = {f"{t.name}_{number}": step.writes[t.name] for t, number, step in every}
-    return [*alone, Step(Model(joint, inputs, outputs), reads, _same(outputs))]
+    return (*alone, Step(Model(joint, inputs, outputs), reads, _same(outputs)))
 
 
 def _same(tensors: tuple[Tensor, ...]) -> dict[str, str]:

@@ -36,12 +36,17 @@ class Graphs:
 
     def __call__(self, image: NDArray[np.uint8]) -> RawView:
         """One prepared view, uint8 (1, height, width)."""
+        known = self.tensors(image)
+        found = {field.name: known[field.name] for field in fields(RawView)}
+        return RawView(**found | {"count": int(found["count"][0])})
+
+    def tensors(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """Every tensor of the ensemble by its name, without the batch axis."""
         known = {"image": image[None]}
         for (_, reads, writes), session in self._steps:
             feeds = {own: known[name] for own, name in reads.items()}
             known |= zip(writes.values(), session.run(list(writes), feeds), strict=True)
-        found = {field.name: known[field.name][0] for field in fields(RawView)}
-        return RawView(**found | {"count": int(found["count"][0])})
+        return {name: value[0] for name, value in known.items()}
 
 
 def signature(path: Path) -> set[Tensor]:

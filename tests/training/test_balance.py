@@ -9,8 +9,8 @@ from training import balance
 from training.balance import Searched
 from training.datasets.record import Lesion, Split
 from training.datasets.store import View
+from training.exported import Found
 from training.networks.detector import Detector
-from training.search import Found
 
 pytestmark = pytest.mark.train
 BOX = (40.0, 40.0, 60.0, 60.0)

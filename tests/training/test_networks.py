@@ -141,13 +141,13 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
     torch.manual_seed(0)
     picture = _picture()
-    export.detector_graph(detector.Detector(), SMALL, picture, folder / "detector.onnx")
+    served = detector.Served(detector.Detector(), SMALL.boxes)
+    export.detector_graph(served, "detector", SMALL, picture, folder / "detector.onnx")
+    boxes = torch.zeros(1, SMALL.boxes, 4)
+    boxes[0, 0] = torch.tensor([20.0, 30.0, 70.0, 80.0])
+    network = classifier.Classifier()
     export.classifier_graph(
-        classifier.Classifier(),
-        SMALL,
-        picture,
-        folder / "detector.onnx",
-        folder / "classifier.onnx",
+        network, "classifier", SMALL, picture, boxes, folder / "classifier.onnx"
     )
     return folder
 

@@ -17,9 +17,9 @@ from training.datasets.record import Lesion, Split
 from training.datasets.store import Store, View
 from training.evaluation import roc
 from training.evaluation.predictions import Case, Prediction
+from training.exported import Found
 from training.networks.classifier import BENIGN, MALIGNANT, NOTHING
 from training.recipe import Stage
-from training.search import Found
 from triton_repo import release as releases
 
 pytestmark = pytest.mark.train
@@ -123,17 +123,14 @@ def test_calibration_recovers_the_odds_it_was_drawn_from() -> None:
     assert fitted == pytest.approx(asdict(truth), abs=0.2)
 
 
-def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first() -> None:
     boxes = np.array([[0, 0, 20, 20], [40, 40, 60, 60], [70, 70, 90, 90]] + [[99, 9, 110, 20]] * 4)
     found = Found(boxes.astype(np.float64), np.linspace(0.9, 0.1, 7), np.zeros(7, np.int64))
-    monkeypatch.setattr(mining, "Search", lambda _: lambda _: found)
     lesion = Lesion((15, 15, 30, 30), "mass", malignant=True)
     view = View(
         "s", "n", "p", "L", "CC", Split.TRAIN, True, (lesion,), ((85.0, 85.0, 99.0, 99.0),), ()
     )
-    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 2)
+    marked = mining.marks(lambda _: found, Store([view], np.zeros((1, 128, 128))), [0], 2)
     assert [box[0] for _, box, _ in marked] == [40, 99, 99, 99]
     assert {outcome for *_, outcome in marked} == {NOTHING}
 
@@ -143,14 +140,13 @@ def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first(
                                ((False, True), [MALIGNANT]), ((False, None), [])]
 )  # fmt: skip
 def test_a_mark_is_what_lies_under_its_middle(
-    malignant: tuple[bool | None, ...], outcome: list[int], monkeypatch: pytest.MonkeyPatch
+    malignant: tuple[bool | None, ...], outcome: list[int]
 ) -> None:
     boxes = np.array([[10.0, 10, 40, 60]])
     found = Found(boxes, np.array([0.5]), np.zeros(1, np.int64))
-    monkeypatch.setattr(mining, "Search", lambda _: lambda _: found)
     lesions = tuple(Lesion((20, 20, 30, 50), "mass", malignant=one) for one in malignant)
     view = View("s", "n", "p", "L", "CC", Split.TRAIN, False, lesions, (), ())
-    marked = mining.marks(Path("g"), Store([view], np.zeros((1, 128, 128))), [0], 1)
+    marked = mining.marks(lambda _: found, Store([view], np.zeros((1, 128, 128))), [0], 1)
     assert [what for *_, what in marked] == outcome
 
 
@@ -187,6 +183,8 @@ def test_one_command_makes_a_release_and_a_second_one_repeats_it(tmp_path: Path)
     assert list(built.manifest.scale.steps) == sorted(built.manifest.scale.steps)
     card = (tmp_path / "run" / "releases" / "tiny" / "card.md").read_text()
     assert "Not for clinical use" in card
+    assert built.manifest.members == recipe.load("quick").members
+    assert len(built.manifest.members.detectors) == len(built.manifest.members.classifiers) == 2
     # Nothing is trained or measured again, and the record is small enough to commit.
     release.main([*arguments, "--record", str(tmp_path / "kept")])
     kept = list((tmp_path / "kept").iterdir())

@@ -15,24 +15,24 @@ from training.networks import backbone
 from training.networks.looks import upside_down
 
 SIDE = 128  # of a crop as the network sees it, pixels
-MARGIN = 1.6  # crop's side over the box's longer side
+MARGIN = 1.6  # crop's side over the box's longer side, unless a recipe says otherwise
 SMALLEST = 64.0  # prepared pixels that a crop shows at least
 OUTCOMES = ("malignant", "benign", "nothing")
 MALIGNANT, BENIGN, NOTHING = range(len(OUTCOMES))
 
 
-def regions(boxes: Tensor) -> tuple[Tensor, Tensor]:
+def regions(boxes: Tensor, margin: float = MARGIN) -> tuple[Tensor, Tensor]:
     """Middle (n, k, 2) and side (n, k) of the square cut around each box, prepared pixels."""
     middle = (boxes[..., :2] + boxes[..., 2:]) / 2
     longer = (boxes[..., 2:] - boxes[..., :2]).amax(dim=-1)
-    return middle, (longer * MARGIN).clamp(min=SMALLEST)
+    return middle, (longer * margin).clamp(min=SMALLEST)
 
 
-def crops(image: Tensor, boxes: Tensor) -> Tensor:
+def crops(image: Tensor, boxes: Tensor, margin: float = MARGIN) -> Tensor:
     """Squares around boxes: image (n, 1, h, w) in 0..1, boxes (n, k, 4) -> (n * k, 1, SIDE, SIDE)."""
     n, k = boxes.shape[:2]
     h, w = image.shape[2:]
-    middle, side = regions(boxes)
+    middle, side = regions(boxes, margin)
     fine = 2 * SIDE
     step = (torch.arange(fine, dtype=image.dtype, device=image.device) + 0.5) / fine - 0.5
     x = middle[..., 0, None] + side[..., None] * step
@@ -50,8 +50,9 @@ class Classifier(nn.Module):
     It looks twice, at each crop as it is and upside down, and takes the mean.
     """
 
-    def __init__(self, pretrained: bool = True) -> None:  # noqa: FBT001, FBT002
+    def __init__(self, margin: float = MARGIN, *, pretrained: bool = True) -> None:
         super().__init__()
+        self.margin = margin
         self.backbone = backbone.Pyramid(pretrained, top=True)
         self.specks = nn.Sequential(
             _conv(3, 32, stride=2), _conv(32, 32), _conv(32, 64, stride=2), _conv(64, 64)
@@ -61,7 +62,7 @@ class Classifier(nn.Module):
         self.judge_features = nn.Linear(2 * seen + 2, len(OUTCOMES))
 
     def forward(self, image: Tensor, boxes: Tensor) -> Tensor:
-        cut = crops(image.float() / 255.0, boxes)
+        cut = crops(image.float() / 255.0, boxes, self.margin)
         size = ((boxes[..., 2:] - boxes[..., :2]).clamp(min=1.0).log() - 4.0).reshape(-1, 2)
         logits = (self.judge(cut, size) + self.judge(upside_down(cut), size)) / 2
         return logits.reshape(*boxes.shape[:2], len(OUTCOMES))

@@ -51,6 +51,11 @@ class Retina(nn.Module):
         levels = [smooth(p) for smooth, p in zip(self.smooth, (p3, p4, p5), strict=True)]
         return self.kinds(levels).float(), self.shifts(levels).float()
 
+    def favour(self, kind: int, logit: float) -> None:
+        """Move the logit of one kind everywhere."""
+        with torch.no_grad():
+            self.kinds.cls_logits.bias.view(len(SIZES), -1)[:, kind] += logit
+
 
 def anchors(size: tuple[int, int]) -> Tensor:
     """Boxes (a, 4) of a picture of `size` (height, width), in the order of the network's rows."""
