@@ -144,7 +144,7 @@ def trained(
         export.detector_graph(model, sizes, picture, raw)
         validation = made.stores["phantoms-validation"]
         indices = validation.where(Split.VALIDATION)
-        moved = balance.shift(balance.search(Search(raw), validation, indices))
+        moved = balance.shift(balance.search(Search(raw), validation, indices, processes))
         (out / "balance.json").write_text(json.dumps({"calcification": moved}))
         model.favour(balance.CALCIFICATION, moved)
         export.detector_graph(model, sizes, picture, finding)
