@@ -68,7 +68,7 @@ EXAMPLES = {
     "triton_url": "triton-0.example:8001,triton-1.example:8001",
     "triton_ca": "/etc/nightread/triton-ca.pem",
     "releases_dir": "/srv/nightread/releases",
-    "release": "base-2026-11d",
+    "release": "base-2026-11e",
     "ray_address": "ray://head.example:10001",
     "window": "16",
     "settle_minutes": "60",

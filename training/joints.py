@@ -5,7 +5,9 @@ fitted on held-back views, lets them be averaged.
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,47 +18,78 @@ from training.datasets.record import Split
 from training.datasets.store import Array, Store
 from training.networks.fusion import Platt
 from triton_repo.contract import Members
+from triton_repo.graphs import Graphs
 
-Labelled = tuple[Array, NDArray[np.bool_]]  # scores (n,) in 0..1, and whether they are right
+Flags = NDArray[np.bool_]
+Labelled = tuple[Array, Flags]  # scores (n,) in 0..1, and whether they are right
 
 
-def of_detectors(out: Path, members: Members, held: Sequence[Store]) -> list[Platt]:
+def of_detectors(out: Path, members: Members, held: Sequence[Store], threads: int) -> list[Platt]:
     """P(lesion) of each detector's marks on the validation views of these stores."""
     found = []
     for name in members.detectors:
         search = exported.search(out, (name,))
         groups = []
         for store in held:
-            marks = [(search(store.pictures[i]), i) for i in store.where(Split.VALIDATION)]
-            hit = [calibrate.hits(one.boxes, store.views[i])[0] for one, i in marks]
-            groups.append((_joined(one.scores for one, _ in marks), _joined(hit)))
+            views = store.where(Split.VALIDATION)
+            with ThreadPoolExecutor(threads) as pool:  # onnxruntime leaves Python's lock alone
+                marks = list(pool.map(lambda i, held=store: search(held.pictures[i]), views))
+            hit = [
+                calibrate.hits(one.boxes, store.views[i])[0]
+                for one, i in zip(marks, views, strict=True)
+            ]
+            groups.append((_joined(one.scores for one in marks), _joined(hit)))
         found.append(_platt(groups))
     return found
 
 
-def of_classifiers(out: Path, members: Members, held: Sequence[Store]) -> list[tuple[Platt, Platt]]:
+def of_classifiers(
+    out: Path, members: Members, held: Sequence[Store], threads: int
+) -> list[tuple[Platt, Platt]]:
     """P(lesion) and P(malignant | lesion) of each classifier on what the detectors mark."""
     graphs = exported.unjoined(out, members)
-    names = members.classifiers
-    lesion: dict[str, list[Labelled]] = {name: [] for name in names}
-    malignancy: dict[str, list[Labelled]] = {name: [] for name in names}
-    for store in held:
-        seen = []
-        for i in store.where(Split.VALIDATION):
-            known = graphs.tensors(np.ascontiguousarray(store.pictures[i])[None])
-            n = int(known["count"][0])
-            seen.append((known, n, *calibrate.hits(known["boxes"][:n], store.views[i])))
-        there = _joined(hit for _, _, hit, _ in seen)
-        malignant = _joined(bad for *_, bad in seen)
-        for name in names:
-            said = _joined(known[f"lesion_of_{name}"][:n] for known, n, *_ in seen)
-            lesion[name].append((said, there))
-            said = _joined(known[f"malignancy_of_{name}"][:n] for known, n, *_ in seen)
-            malignancy[name].append((said[there], malignant[there]))
-    return [(_platt(lesion[name]), _platt(malignancy[name])) for name in names]
+    seen = [_looked_at(graphs, store, threads) for store in held]
+
+    def said(tensor: str) -> list[Array]:
+        return [_joined(one.known[tensor][: len(one.lesion)] for one in views) for views in seen]
+
+    lesion = [_joined(one.lesion for one in views) for views in seen]
+    malignant = [_joined(one.malignant for one in views) for views in seen]
+    return [
+        (
+            _platt(list(zip(said(f"lesion_of_{name}"), lesion, strict=True))),
+            _platt(
+                [
+                    (scores[there], bad[there])
+                    for scores, there, bad in zip(
+                        said(f"malignancy_of_{name}"), lesion, malignant, strict=True
+                    )
+                ]
+            ),
+        )
+        for name in members.classifiers
+    ]
 
 
-def _joined(parts: Iterable[NDArray[np.generic]]) -> NDArray:
+class _Looked(NamedTuple):
+    """A view: what was said of it, and for each mark (n,) whether it is right."""
+
+    known: dict[str, NDArray[Any]]
+    lesion: Flags
+    malignant: Flags
+
+
+def _looked_at(graphs: Graphs, store: Store, threads: int) -> list[_Looked]:
+    def look(i: int) -> _Looked:
+        known = graphs.tensors(np.ascontiguousarray(store.pictures[i])[None])
+        boxes = known["boxes"][: int(known["count"][0])]
+        return _Looked(known, *calibrate.hits(boxes, store.views[i]))
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(look, store.where(Split.VALIDATION)))
+
+
+def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
     return np.concatenate(list(parts))
 
 

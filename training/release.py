@@ -142,11 +142,11 @@ def trained(
     for name, stage in chosen.detectors.items():
         if not graphs[name].is_file():
             team.together(_detector, (*run, name), processes, out)
-            _balanced(out, name, stage, made, sizes, picture)
+            _balanced(out, name, stage, made, sizes, picture, processes)
     held = [made.stores["phantoms-validation"], *filter(None, [made.find(cbis_ddsm.NAME)])]
     models = {step.model.name: step.model for step in contract.steps(sizes, members)}
     if contract.FUSION in models and not graphs[contract.FUSION].is_file():
-        fusion = Fusion(joints.of_detectors(out, members, held), chosen.boxes)
+        fusion = Fusion(joints.of_detectors(out, members, held, processes), chosen.boxes)
         export.joint_graph(fusion, models[contract.FUSION], graphs[contract.FUSION])
     for name, judge in chosen.classifiers.items():
         if not graphs[name].is_file():
@@ -159,7 +159,7 @@ def trained(
             judged = train_classifier.trained(judge, out, name)
             export.classifier_graph(judged, name, sizes, picture, boxes, graphs[name])
     if contract.AVERAGE in models and not graphs[contract.AVERAGE].is_file():
-        average = Average(joints.of_classifiers(out, members, held))
+        average = Average(joints.of_classifiers(out, members, held, processes))
         export.joint_graph(average, models[contract.AVERAGE], graphs[contract.AVERAGE])
 
 
@@ -174,6 +174,7 @@ def _balanced(
     made: material.Material,
     sizes: contract.Sizes,
     picture: torch.Tensor,
+    processes: int,
 ) -> None:
     """Export a detector whose one threshold serves both kinds."""
     model = train_detector.trained(stage, out, name)
@@ -182,7 +183,7 @@ def _balanced(
     export.detector_graph(served(model, sizes), name, sizes, picture, raw)
     validation = made.stores["phantoms-validation"]
     indices = validation.where(Split.VALIDATION)
-    moved = balance.shift(balance.search(exported.alone(raw), validation, indices))
+    moved = balance.shift(balance.search(exported.alone(raw), validation, indices, processes))
     path = out / record.BALANCE
     known = json.loads(path.read_text()) if path.is_file() else {}
     path.write_text(json.dumps(known | {name: {"calcification": moved}}))

@@ -12,10 +12,6 @@ STUDIES, SEED = 24, 20261124  # training and calibration draw from other seeds (
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.xfail(
-    reason="base-2026-11d reaches 6 to 9 of 10 (docs/results.md): faint lesions rank too low",
-    strict=False,
-)
 def test_eight_of_the_ten_plainest_malignant_studies_are_in_the_upper_half(tmp_path: Path) -> None:
     ended = call(
         "demo", "--studies", str(STUDIES), "--seed", str(SEED), "--json", "--quiet", cwd=tmp_path
