@@ -33,7 +33,7 @@ def of_detectors(out: Path, members: Members, held: Sequence[Store], threads: in
         for store in held:
             views = store.where(Split.VALIDATION)
             with ThreadPoolExecutor(threads) as pool:  # onnxruntime leaves Python's lock alone
-                marks = list(pool.map(lambda i, held=store: search(held.pictures[i]), views))
+                marks = list(pool.map(search, (store.pictures[i] for i in views)))
             hit = [
                 calibrate.hits(one.boxes, store.views[i])[0]
                 for one, i in zip(marks, views, strict=True)
@@ -94,6 +94,9 @@ def _joined(parts: Iterable[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _platt(groups: Sequence[Labelled]) -> Platt:
+    """A network that has marked nothing right, or nothing wrong, is taken at its word."""
+    if len(set(_joined(right for _, right in groups).tolist())) < 2:
+        return Platt(0.0, 1.0)
     intercept, (weight,) = calibrate.regression(
         [(logit(scores)[:, None], right) for scores, right in groups]
     )

@@ -37,7 +37,7 @@ class Graphs:
     def __call__(self, image: NDArray[np.uint8]) -> RawView:
         """One prepared view, uint8 (1, height, width)."""
         known = self.tensors(image)
-        found = {field.name: known[field.name] for field in fields(RawView)}
+        found: dict[str, Any] = {field.name: known[field.name] for field in fields(RawView)}
         return RawView(**found | {"count": int(found["count"][0])})
 
     def tensors(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

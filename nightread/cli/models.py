@@ -98,20 +98,18 @@ def _compiled(release: "Release") -> None:
     from triton_repo.release import ReleaseError
 
     def cell(one: Compiled) -> str:
-        return "refused" if one.refused else f"{one.layers} layers, {one.plan_bytes / 1e6:.1f} MB"
+        return "refused" if one.refused else f"{one.plan_bytes / 1e6:.1f} MB"
 
     try:
         plans = list(compiled(release))
     except ReleaseError as error:
         raise UsageError(str(error)) from None
-    table = Table("generation", box=None)
-    graphs = dict.fromkeys(one.graph for one in plans)
-    for graph in graphs:
-        table.add_column(graph)
-    for generation, cards in GENERATIONS.items():
-        row = [cell(one) for one in plans if one.generation == generation]
-        table.add_row(f"{generation} ({cards})", *row)
+    table = Table("graph", "layers", *GENERATIONS, box=None)
+    for graph in dict.fromkeys(one.graph for one in plans):
+        row = [one for one in plans if one.graph == graph]
+        table.add_row(graph, str(row[0].layers), *map(cell, row))
     Console().print(table)
+    typer.echo("; ".join(f"{name}: {cards}" for name, cards in GENERATIONS.items()))
     refused = {f"{one.graph} for {one.generation}: {one.refused}." for one in plans if one.refused}
     if refused:
         raise Refused(f"{release.manifest.name} does not compile. " + " ".join(sorted(refused)))

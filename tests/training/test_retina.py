@@ -83,6 +83,15 @@ def test_what_is_ignored_or_not_marked_teaches_nothing() -> None:
     assert not only_masses[:, 1].any()
 
 
+def test_every_parameter_has_a_gradient_where_there_is_no_lesion(network: retina.Retina) -> None:
+    """Processes that train together add up their gradients one by one."""
+    nothing = [torch.zeros(0, 4)], [torch.zeros(0, dtype=torch.int64)], [torch.zeros(0, 4)]
+    network.zero_grad()
+    said = network(torch.zeros(1, 1, *SIZE))
+    retina.loss(said, SIZE, *nothing, torch.tensor([[True, True]])).backward()
+    assert all(one.grad is not None for one in network.parameters() if one.requires_grad)
+
+
 def test_it_learns_one_picture() -> None:
     torch.manual_seed(1)
     network = retina.Retina(pretrained=False)
