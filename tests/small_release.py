@@ -125,7 +125,7 @@ def _build(folder: Path, graphs: dict[str, Path], members: Members) -> None:
         calibration=Calibration(0.0, 1.0, 1.0, 0.0, 1.0),
         scale=Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4),
         finding_threshold=0.1,
-        valid_for=(SourceKind.FFDM,),
+        valid_for=(SourceKind.FFDM, SourceKind.FILM),
         description="the four brightest pixels",
         intended_use="tests",
         card=f"# {folder.name}\n",
