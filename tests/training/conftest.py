@@ -8,7 +8,9 @@ collect_ignore = (
     else [
         "test_balance.py",
         "test_crops.py",
+        "test_fusion.py",
         "test_networks.py",
+        "test_retina.py",
         "test_specks.py",
         "test_training.py",
     ]

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
+
+from training.networks.fusion import SAME, Average, Fusion, Platt
 
 pytestmark = pytest.mark.train
-torch = pytest.importorskip("torch")
-
-from training.networks.fusion import SAME, Average, Fusion, Platt  # noqa: E402
 
 K = 16
 

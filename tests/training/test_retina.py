@@ -3,14 +3,13 @@
 from pathlib import Path
 
 import pytest
+import torch
 
+from training import export
+from training.networks import retina
 from triton_repo import contract
 
 pytestmark = pytest.mark.train
-torch = pytest.importorskip("torch")
-
-from training import export  # noqa: E402
-from training.networks import retina  # noqa: E402
 
 SIZE = (128, 96)
 SIZES = contract.Sizes(*SIZE, 8)
