@@ -47,7 +47,7 @@ def test_a_compressed_tar_is_screened_in_one_reading(nightread, put, stack) -> N
 def test_after_kill_9_and_for_another_release_it_is_read_once_more(
     nightread, put, stack, tmp_path: Path
 ) -> None:
-    body = packed("zstd", list(phantom_files(8, seed=52).items()))
+    body = packed("zstd", list(phantom_files(8, seed=58).items()))
     prefix = put("again", {"night.tar.zst": body})
     job = subprocess.Popen(
         [NIGHTREAD, "screen", prefix, "--config", Layout(stack.folder).settings_file],
