@@ -25,7 +25,7 @@ def test_an_interrupted_run_says_so_and_the_next_one_goes_on(
     nightread, put, stack, tmp_path: Path, stop: signal.Signals
 ) -> None:
     folder = f"interrupted-{stop.name}"
-    prefix = put(folder, phantom_files(6, seed=50 + stop))
+    prefix = put(folder, phantom_files(6, seed=90 + stop))
     engine = connect(stack.settings.database_url)
     job = subprocess.Popen(
         [NIGHTREAD, "screen", prefix, "--config", Layout(stack.folder).settings_file],
