@@ -22,9 +22,7 @@ class Alone(nn.Module):
         self.specks = specks.Specks()
 
     def forward(self, image: Tensor) -> Tensor:
-        with torch.autocast("cpu", enabled=False):
-            seen = backbone.pictures(image.float() / 255.0)
-        features: Tensor = self.specks(seen.contiguous(memory_format=torch.channels_last))
+        features: Tensor = self.specks(backbone.seen(image))
         return features
 
 

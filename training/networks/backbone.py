@@ -78,6 +78,24 @@ def pictures(image: Tensor) -> Tensor:
     return torch.cat([grey, local_contrast(image, FINE), local_contrast(image, COARSE)], dim=1)
 
 
+def seen(image: Tensor) -> Tensor:
+    """What a network is given of grey 0 to 255 (n, 1, h, w); never in low precision."""
+    with torch.autocast("cpu", enabled=False):
+        three = pictures(image.float() / 255.0)
+    return three.contiguous(memory_format=torch.channels_last)
+
+
+def top_down(maps: list[Tensor], laterals: nn.ModuleList) -> tuple[Tensor, Tensor, Tensor]:
+    """Maps at stride 8, 16 and 32, each knowing what the coarser ones saw (Lin et al. 2017).
+
+    `maps` are `Pyramid`'s; `laterals` take those of stride 8 and more to one width.
+    """
+    p3, p4, p5 = (lateral(m) for lateral, m in zip(laterals, maps[1:], strict=True))
+    p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
+    p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest")
+    return p3, p4, p5
+
+
 class _WideDepthwise(nn.Conv2d):
     """A strided depthwise convolution, never in bfloat16: there its backward is five times slower."""
 

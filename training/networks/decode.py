@@ -71,9 +71,19 @@ def decode(
         dim=-1,
     )
     valid = suppress(boxes) * (score > FLOOR).to(score.dtype)
-    score, rank = torch.topk(score * valid, keep, dim=1)
+    return best_of(boxes, score * valid, at(heat).argmax(dim=2), keep)
+
+
+def best_of(
+    boxes: Tensor, score: Tensor, kind: Tensor, keep: int
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The `keep` best of boxes (n, m, 4), scores (n, m) and kinds (n, m) int64, as `decode` gives.
+
+    A score of 0 is no box.
+    """
+    score, rank = torch.topk(score, keep, dim=1)
     real = (score > 0.0).to(score.dtype)
     boxes = torch.gather(boxes, 1, rank[:, :, None].expand(-1, -1, 4)) * real[:, :, None]
-    kind = torch.gather(at(heat).argmax(dim=2), 1, rank) * real.to(torch.int64)
+    kind = torch.gather(kind, 1, rank) * real.to(torch.int64)
     count = real.sum(dim=1, keepdim=True)
     return boxes, score, kind.to(torch.int32), count.to(torch.int32)

@@ -51,13 +51,8 @@ class Detector(nn.Module):
         nn.init.constant_(self.sides.bias, 2.0)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", enabled=False):
-            seen = backbone.pictures(image.float() / 255.0)
-        seen = seen.contiguous(memory_format=torch.channels_last)
-        maps = self.backbone(seen)[1:]
-        p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
-        p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
-        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest")
+        seen = backbone.seen(image)
+        p3, _, _ = backbone.top_down(self.backbone(seen), self.laterals)
         p3 = p3 + self.clusters(self.specks(seen))
         x = self.smooth(p3)
         return self.heat(x), F.softplus(self.sides(x).float()) * UNIT

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from training.networks.decode import overlaps, suppress
+from training.networks.decode import best_of, overlaps, suppress
 
 SAME = 0.3  # two boxes that overlap more (intersection over union) show the same place
 EPSILON = 1e-4  # keeps logits finite
@@ -60,12 +60,7 @@ class Fusion(nn.Module):
         weight = group * score[:, None]
         fused = (weight @ boxes) / weight.sum(dim=2, keepdim=True).clamp(min=EPSILON)
         together = (group[:, :, None] * whose[:, None]).amax(dim=3).mean(dim=2)
-        together, rank = torch.topk(together, self.keep, dim=1)
-        real = (together > 0.0).to(together.dtype)
-        fused = torch.gather(fused, 1, rank[:, :, None].expand(-1, -1, 4)) * real[:, :, None]
-        kind = torch.gather(kinds, 1, rank) * real.to(torch.int64)
-        count = real.sum(dim=1, keepdim=True)
-        return fused, together, kind.to(torch.int32), count.to(torch.int32)
+        return best_of(fused, together, kinds, self.keep)
 
 
 class Average(nn.Module):

@@ -11,10 +11,9 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from training.networks import backbone
-from training.networks.decode import CANDIDATES, FLOOR, suppress
+from training.networks.decode import CANDIDATES, FLOOR, best_of, suppress
 from training.shim import torchvision
 
 STRIDES = (8, 16, 32)
@@ -41,14 +40,8 @@ class Retina(nn.Module):
         self.shifts = heads.RetinaNetRegressionHead(WIDTH, len(SIZES))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        with torch.autocast("cpu", enabled=False):
-            seen = backbone.pictures(image.float() / 255.0)
-        seen = seen.contiguous(memory_format=torch.channels_last)
-        maps = self.backbone(seen)[1:]
-        p3, p4, p5 = (lateral(m) for lateral, m in zip(self.laterals, maps, strict=True))
-        p4 = p4 + F.interpolate(p5, scale_factor=2.0, mode="nearest")
-        p3 = p3 + F.interpolate(p4, scale_factor=2.0, mode="nearest")
-        levels = [smooth(p) for smooth, p in zip(self.smooth, (p3, p4, p5), strict=True)]
+        maps = backbone.top_down(self.backbone(backbone.seen(image)), self.laterals)
+        levels = [smooth(p) for smooth, p in zip(self.smooth, maps, strict=True)]
         return self.kinds(levels).float(), self.shifts(levels).float()
 
     def favour(self, kind: int, logit: float) -> None:
@@ -154,10 +147,5 @@ class Served(nn.Module):
         height, width = map(float, self.size)
         low, high = boxes.new_zeros(4), boxes.new_tensor([width, height, width, height])
         boxes = torch.minimum(torch.maximum(boxes, low), high)
-        score = score * suppress(boxes) * (score > FLOOR).to(score.dtype)
-        score, rank = torch.topk(score, self.boxes, dim=1)
-        real = (score > 0.0).to(score.dtype)
-        boxes = torch.gather(boxes, 1, rank[:, :, None].expand(-1, -1, 4)) * real[:, :, None]
-        kind = torch.gather(torch.gather(kind, 1, place), 1, rank) * real.to(torch.int64)
-        count = real.sum(dim=1, keepdim=True)
-        return boxes, score, kind.to(torch.int32), count.to(torch.int32)
+        valid = suppress(boxes) * (score > FLOOR).to(score.dtype)
+        return best_of(boxes, score * valid, torch.gather(kind, 1, place), self.boxes)
