@@ -22,6 +22,8 @@ class RawView:
     kind: NDArray[np.int32]  # (K,) index into KINDS
     lesion: NDArray[np.float32]  # (K,) 0 to 1, the classifier's word: no false alarm
     malignancy: NDArray[np.float32]  # (K,) 0 to 1, given a lesion
+    # 0 to 1, of the view as a whole; None: the release has no network that looks at it.
+    suspicion: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class ViewFindings:
     """One view's findings, the most suspicious first, and its own probability."""
 
     findings: tuple[Finding, ...]
-    probability: float  # the highest of all boxes, reported or not; 0.0 without a box
+    # From all boxes, reported or not (0.0 without any), and from the look at the whole.
+    probability: float
 
 
 def locate(box: NDArray[np.float64], breast: tuple[float, float, float, float], view: str) -> str:
@@ -90,4 +93,5 @@ def of_view(
         if raw.detection[i] >= threshold and b[2] > b[0] and b[3] > b[1]
     ]
     found.sort(key=lambda finding: -finding.probability)
-    return ViewFindings(tuple(found), float(probabilities.max(initial=0.0)))
+    whole = calibration.of_view(float(probabilities.max(initial=0.0)), raw.suspicion)
+    return ViewFindings(tuple(found), whole)

@@ -11,6 +11,19 @@ _EPSILON = 1e-4  # keeps logits finite: a score of exactly 0 or 1 is rounding, n
 
 
 @dataclass(frozen=True, slots=True)
+class Whole:
+    """P(malignant view) = sigmoid(intercept + findings logit(f) + suspicion logit(s)).
+
+    f: the probability of the view's worst finding, 0 without one; s: what a network says that
+    looks at the view as a whole.
+    """
+
+    intercept: float
+    findings: float
+    suspicion: float
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """P(malignant finding) = P(lesion) P(malignant | lesion), each a Platt scaling (Platt 1999).
 
@@ -24,6 +37,7 @@ class Calibration:
     lesion: float
     malignancy_intercept: float
     malignancy: float
+    view: Whole | None = None  # of a release that looks at whole views too
 
     def probability(
         self,
@@ -36,6 +50,14 @@ class Calibration:
             self.lesion_intercept + self.detection * logit(detection) + self.lesion * logit(lesion)
         )
         return is_lesion * _sigmoid(self.malignancy_intercept + self.malignancy * logit(malignancy))
+
+    def of_view(self, worst: float, suspicion: float | None) -> float:
+        """A view's probability: its worst finding's, joined with the look at the whole if any."""
+        if self.view is None or suspicion is None:
+            return worst
+        found, whole = logit(np.array([worst, suspicion]))
+        said = self.view.findings * found + self.view.suspicion * whole
+        return float(_sigmoid(self.view.intercept + said))
 
 
 @dataclass(frozen=True, slots=True)

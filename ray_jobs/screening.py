@@ -208,7 +208,7 @@ def _record(job: Job, run: Running, result: StudyResult) -> None:
 
 def prove_triton(job: Job, patience_s: float) -> None:
     """A canary through the ensemble; raises `InferenceLost` when none comes back in time."""
-    client = TritonClient(job.triton, job.release.manifest.sizes)
+    client = TritonClient(job.triton, job.release.manifest.ensemble)
     deadline = monotonic() + patience_s
     try:
         while True:

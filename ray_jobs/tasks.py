@@ -55,7 +55,7 @@ def _screen_study(
     memory_mb: int,
 ) -> StudyOutcome:
     _settle()
-    client = inference.client(triton, manifest.sizes)
+    client = inference.client(triton, manifest.ensemble)
     decoder = _decoder(memory_mb)
     outcome = screen(
         plan,
@@ -81,7 +81,7 @@ def _read_archive(
     _settle()
     eyes = None
     if target.streamed and target.look:
-        client = inference.client(triton, manifest.sizes)
+        client = inference.client(triton, manifest.ensemble)
         decoder = _decoder(memory_mb)
         eyes = Eyes(
             client.submit,

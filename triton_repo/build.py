@@ -56,19 +56,11 @@ def build(
         served.parent.mkdir(parents=True)
         shutil.copy(graphs[model.name], served)
         shutil.copy(_SERVING, served.with_name("model.py"))
-        _write_configs(
-            models / model.name,
-            configs.of_graph(model, "cpu", weights),
-            configs.of_graph(model, "tensorrt", weights),
-        )
-    # Triton wants a version folder for an ensemble too, and git keeps no empty one.
     (models / ENSEMBLE / "1").mkdir(parents=True)
-    (models / ENSEMBLE / "1" / ".keep").touch()
-    _write_configs(
-        models / ENSEMBLE,
-        configs.of_ensemble(sizes, "cpu", weights, members),
-        configs.of_ensemble(sizes, "tensorrt", weights, members),
-    )
+    shutil.copy(_SERVING, models / ENSEMBLE / "1" / "model.py")
+    for name, text in configs.all_files(sizes, members, weights):
+        (models / name).parent.mkdir(exist_ok=True)
+        (models / name).write_text(text)
     (folder / CARD).write_text(card)
     answer = Graphs(steps, graphs)(canary.image(sizes))
     manifest = Manifest(
@@ -88,15 +80,9 @@ def build(
             detection=[float(p) for p in answer.detection[: answer.count]],
             lesion=[float(p) for p in answer.lesion[: answer.count]],
             malignancy=[float(p) for p in answer.malignancy[: answer.count]],
+            suspicion=answer.suspicion,
         ),
         files={name: sha256(folder / name) for name in listed_files(folder)},
     )
     write_manifest(folder, manifest)
     return load(folder)
-
-
-def _write_configs(model: Path, cpu: str, tensorrt: str) -> None:
-    """The CPU profile is the default; `--model-config-name=tensorrt` picks the other."""
-    (model / "config.pbtxt").write_text(cpu)
-    (model / "configs").mkdir()
-    (model / "configs" / "tensorrt.pbtxt").write_text(tensorrt)

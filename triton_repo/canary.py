@@ -44,4 +44,9 @@ def problem(canary: Canary, answer: RawView) -> str | None:
         off = np.abs(got[:count] - np.array(right)).max(initial=0)
         if not off <= canary.score_tolerance:
             return f"the canary's {name} scores are off by {off:.4f}"
+    if (answer.suspicion is None) != (canary.suspicion is None):
+        return "the canary is judged as a whole by one side alone"
+    off = abs((answer.suspicion or 0.0) - (canary.suspicion or 0.0))
+    if not off <= canary.score_tolerance:
+        return f"the canary's suspicion is off by {off:.4f}"
     return None

@@ -1,16 +1,29 @@
-"""`config.pbtxt` files: the contract's print-out, one profile for the CPU, one for TensorRT."""
+"""`config.pbtxt` files: the contract's print-out.
+
+There are three profiles of one repository. On the CPU the whole ensemble is one model, which runs
+every graph in one process: nothing is copied between steps, and there are few processes to go
+wrong. `ensemble` has the same graphs as Triton's ensemble of models, each in its own processes;
+`python -m benchmarks.serving` measures both. `tensorrt` is that ensemble on a GPU.
+"""
 
 import hashlib
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from triton_repo.contract import ONE, Members, Model, Sizes, Step, Tensor, ensemble, steps
+from triton_repo.contract import ENSEMBLE, ONE, Members, Model, Sizes, Step, Tensor, ensemble, steps
 
-Profile = Literal["cpu", "tensorrt"]
+Profile = Literal["cpu", "ensemble", "tensorrt"]
+FILES: dict[Profile, str] = {
+    "cpu": "config.pbtxt",  # what Triton takes unless told `--model-config-name`
+    "ensemble": "configs/ensemble.pbtxt",
+    "tensorrt": "configs/tensorrt.pbtxt",
+}
+GRAPH = "model.onnx"  # in the folder of the model's version
 
 # On the CPU a batch gains nothing, and results can then not depend on neighbours.
-MAX_BATCH: dict[Profile, int] = {"cpu": 1, "tensorrt": 8}
+MAX_BATCH: dict[Profile, int] = {"cpu": 1, "ensemble": 1, "tensorrt": 8}
 CPU_INSTANCES = 2  # one thread each
 QUEUE_US = 2_000  # how long a GPU waits for the batch to fill
 QUEUE_TIMEOUT_US = 30_000_000  # a request that waited this long is refused, and retried
@@ -46,11 +59,8 @@ def _head(model: Model, profile: Profile, weights: str) -> list[str]:
 def of_graph(model: Model, profile: Profile, weights: str) -> str:
     """The configuration of a model that is one ONNX graph."""
     lines = _head(model, profile, weights)
-    if profile == "cpu":
-        lines += [
-            'backend: "python"',
-            f"instance_group [ {{ count: {CPU_INSTANCES} kind: KIND_CPU }} ]",
-        ]
+    if profile != "tensorrt":
+        lines += _PYTHON
     else:
         lines += [
             'platform: "tensorrt_plan"',
@@ -64,8 +74,14 @@ def of_graph(model: Model, profile: Profile, weights: str) -> str:
             "  }",
             "}",
         ]
-    lines.append("version_policy { specific { versions: [ 1 ] } }")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, _VERSION]) + "\n"
+
+
+_VERSION = "version_policy { specific { versions: [ 1 ] } }"
+_PYTHON = [
+    'backend: "python"',
+    f"instance_group [ {{ count: {CPU_INSTANCES} kind: KIND_CPU }} ]",
+]
 
 
 def _step(step: Step) -> str:
@@ -80,11 +96,31 @@ def _step(step: Step) -> str:
 
 def of_ensemble(sizes: Sizes, profile: Profile, weights: str, members: Members = ONE) -> str:
     """The ensemble's configuration: the detectors' boxes feed the classifiers."""
-    lines = [
-        *_head(ensemble(sizes), profile, weights),
-        'platform: "ensemble"',
-        "ensemble_scheduling { step [",
-        ",\n".join(_step(step) for step in steps(sizes, members)),
-        "] }",
-    ]
+    lines = _head(ensemble(sizes, members), profile, weights)
+    in_turn = steps(sizes, members)
+    if profile == "cpu":
+        told = [
+            {"graph": [step.model.name, "1", GRAPH], "reads": step.reads, "writes": step.writes}
+            for step in in_turn
+        ]
+        # JSON has no single quotes here: names are plain.
+        value = f"{{ string_value: '{json.dumps(told)}' }}"
+        lines += [*_PYTHON, f'parameters {{ key: "steps" value {value} }}', _VERSION]
+    else:
+        lines += [
+            'platform: "ensemble"',
+            "ensemble_scheduling { step [",
+            ",\n".join(map(_step, in_turn)),
+            "] }",
+        ]
     return "\n".join(lines) + "\n"
+
+
+def all_files(sizes: Sizes, members: Members, weights: str) -> Iterator[tuple[str, str]]:
+    """Every configuration of a model repository: its path there, and its text."""
+    for profile, name in FILES.items():
+        for step in steps(sizes, members):
+            # On the CPU a step alone is the same in both profiles: Triton falls back to it.
+            if profile != "ensemble":
+                yield f"{step.model.name}/{name}", of_graph(step.model, profile, weights)
+        yield f"{ENSEMBLE}/{name}", of_ensemble(sizes, profile, weights, members)

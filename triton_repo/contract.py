@@ -4,8 +4,13 @@ What Triton serves, what the exporter writes, what the client sends and what the
 all derive from here. Sizes (height, width, number of boxes) come from a release's manifest.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from numpy.typing import NDArray
+
+from mammo.findings import RawView
 
 Dtype = Literal["UINT8", "FP32", "INT32"]
 
@@ -44,19 +49,21 @@ class Step(NamedTuple):
 
 
 DETECTOR, CLASSIFIER, ENSEMBLE = "detector", "classifier", "screening"
-FUSION, AVERAGE = "fusion", "average"  # what makes several detectors or classifiers one
+# What makes several detectors, classifiers of places, or classifiers of whole views one.
+FUSION, AVERAGE, OVERALL = "fusion", "average", "overall"
 KINDS = ("mass", "calcification")  # the values of the tensor `kind`, in order
 
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The networks of an ensemble, by the names of their models; at least one of each."""
+    """The networks of an ensemble, by the names of their models."""
 
-    detectors: tuple[str, ...] = (DETECTOR,)
-    classifiers: tuple[str, ...] = (CLASSIFIER,)
+    detectors: tuple[str, ...] = (DETECTOR,)  # at least one
+    classifiers: tuple[str, ...] = (CLASSIFIER,)  # of places; at least one
+    views: tuple[str, ...] = ()  # classifiers of whole views
 
 
-ONE = Members()  # of each
+ONE = Members()  # detector and classifier
 
 
 def image(sizes: Sizes) -> Tensor:
@@ -95,15 +102,41 @@ def classifier(sizes: Sizes, name: str = CLASSIFIER) -> Model:
     )
 
 
-def ensemble(sizes: Sizes) -> Model:
-    """What a client calls: detectors, then classifiers on what these found."""
+def view_classifier(sizes: Sizes, name: str) -> Model:
+    """A view in, what it looks like as a whole out."""
+    suspicion = Tensor("suspicion", "FP32", (1,))  # 0 to 1, that it shows something malignant
+    return Model(name, (image(sizes),), (suspicion,))
+
+
+def ensemble(sizes: Sizes, members: Members = ONE) -> Model:
+    """What a client calls: detectors, classifiers on what these found and, if any, of the view."""
     found = detector(sizes)
-    return Model(ENSEMBLE, found.inputs, found.outputs + classifier(sizes).outputs)
+    outputs = found.outputs + classifier(sizes).outputs
+    if members.views:
+        outputs += view_classifier(sizes, OVERALL).outputs
+    return Model(ENSEMBLE, found.inputs, outputs)
+
+
+def answer(said: Mapping[str, NDArray[Any]]) -> RawView:
+    """The ensemble's answer from its outputs, without the batch axis, by name."""
+    return RawView(
+        count=int(said["count"][0]),
+        boxes=said["boxes"],
+        detection=said["detection"],
+        kind=said["kind"],
+        lesion=said["lesion"],
+        malignancy=said["malignancy"],
+        suspicion=float(said["suspicion"][0]) if "suspicion" in said else None,
+    )
 
 
 def steps(sizes: Sizes, members: Members = ONE) -> tuple[Step, ...]:
     """The models of the ensemble in the order in which they run."""
-    return (*finding(sizes, members.detectors), *judging(sizes, members.classifiers))
+    return (
+        *finding(sizes, members.detectors),
+        *judging(sizes, members.classifiers),
+        *viewing(sizes, members.views),
+    )
 
 
 def finding(sizes: Sizes, detectors: tuple[str, ...]) -> tuple[Step, ...]:
@@ -116,11 +149,18 @@ def judging(sizes: Sizes, classifiers: tuple[str, ...]) -> tuple[Step, ...]:
     return _together([classifier(sizes, name) for name in classifiers], AVERAGE)
 
 
+def viewing(sizes: Sizes, classifiers: tuple[str, ...]) -> tuple[Step, ...]:
+    """The steps that judge the view as a whole."""
+    return _together([view_classifier(sizes, name) for name in classifiers], OVERALL)
+
+
 def _together(models: list[Model], joint: str) -> tuple[Step, ...]:
     """Models that answer alike, and where there are several the joint that makes them one.
 
     The joint's inputs are their outputs in turn, numbered; it needs no count.
     """
+    if not models:
+        return ()
     outputs = models[0].outputs
     if len(models) == 1:
         return (Step(models[0], _same(models[0].inputs), _same(outputs)),)

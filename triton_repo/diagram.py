@@ -4,7 +4,7 @@ from collections import defaultdict
 from html import escape
 from typing import NamedTuple
 
-from triton_repo.contract import Step, Tensor, ensemble
+from triton_repo.contract import Step, Tensor
 from triton_repo.release import Release
 
 WIDE, LINE, PAD, GAP, BETWEEN = 200, 18, 12, 28, 70  # pixels: a box, a line of text, spaces
@@ -84,7 +84,7 @@ def svg(release: Release) -> str:
 
 
 def _boxes(release: Release) -> list[_Box]:
-    whole = ensemble(release.manifest.sizes)
+    whole = release.manifest.ensemble
     given = frozenset(tensor.name for tensor in whole.inputs)
     answered = frozenset(tensor.name for tensor in whole.outputs)
     return [

@@ -4,7 +4,6 @@ Needs onnxruntime, which the extra `local` brings; a job never comes here.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammo.findings import RawView
-from triton_repo.contract import Dtype, Step, Tensor
+from triton_repo.contract import Dtype, Step, Tensor, answer
 from triton_repo.release import Release
 
 _DTYPES: dict[str, Dtype] = {
@@ -36,9 +35,7 @@ class Graphs:
 
     def __call__(self, image: NDArray[np.uint8]) -> RawView:
         """One prepared view, uint8 (1, height, width)."""
-        known = self.tensors(image)
-        found: dict[str, Any] = {field.name: known[field.name] for field in fields(RawView)}
-        return RawView(**found | {"count": int(found["count"][0])})
+        return answer(self.tensors(image))
 
     def tensors(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Every tensor of the ensemble by its name, without the batch axis."""

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
-from triton_repo.contract import ONE, Members, Sizes, Step, steps
+from triton_repo.contract import ONE, Members, Model, Sizes, Step, ensemble, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
 DEFAULT_DIR = Path(__file__).parent / "releases"
@@ -41,6 +41,7 @@ class Canary(BaseModel):
     detection: list[Probability]
     lesion: list[Probability]
     malignancy: list[Probability]
+    suspicion: Probability | None = None
     score_tolerance: float = 1e-3
     box_tolerance: float = 0.5  # prepared pixels
 
@@ -62,6 +63,11 @@ class Manifest(BaseModel):
     valid_for: tuple[SourceKind, ...]
     canary: Canary
     files: dict[str, str]  # path below the release's folder: SHA-256, hex
+
+    @property
+    def ensemble(self) -> Model:
+        """What a client calls."""
+        return ensemble(self.sizes, self.members)
 
 
 @dataclass(frozen=True)

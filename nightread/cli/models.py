@@ -155,8 +155,23 @@ def show(
             raise UsageError(f"{out} can't be written: {error.strerror}.") from None
 
 
+class Shape(StrEnum):
+    """How the local Triton runs a release: the CPU profiles of its configurations."""
+
+    CPU = "cpu"
+    ENSEMBLE = "ensemble"
+
+
 @app.command()
-def serve(name: Name = None, releases: Dir = None, config: Config = None) -> None:
+def serve(
+    name: Name = None,
+    profile: Annotated[
+        Shape,
+        typer.Option(help="cpu: all graphs in one model; ensemble: a model each, as on a GPU."),
+    ] = Shape.CPU,
+    releases: Dir = None,
+    config: Config = None,
+) -> None:
     """Serve a release with the local Triton until interrupted; prints the address.
 
     Example: nightread models serve
@@ -164,6 +179,8 @@ def serve(name: Name = None, releases: Dir = None, config: Config = None) -> Non
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
     from nightread.stack.foreground import serve_release
+    from triton_repo.configs import Profile
 
     settings = load_settings(config)
-    serve_release(open_chosen(name, settings, releases), settings, typer.echo)
+    chosen: Profile = "ensemble" if profile is Shape.ENSEMBLE else "cpu"
+    serve_release(open_chosen(name, settings, releases), settings, typer.echo, chosen)

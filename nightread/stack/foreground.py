@@ -14,6 +14,7 @@ from nightread.stack.process import finish, port_was_taken, start
 from nightread.stack.proofs import NOT_PROVEN, prove_release, sentence
 from nightread.stack.sweep import sweep
 from nightread.stack.wait import until
+from triton_repo.configs import Profile
 from triton_repo.release import Release
 
 PATIENCE = 120.0  # seconds until the canary must have been answered
@@ -21,7 +22,12 @@ TRIES = 3  # ports are drawn, not reserved
 BEAT = 0.2  # seconds between two looks at the server
 
 
-def serve_release(release: Release, settings: Settings, tell: Callable[[str], None]) -> None:
+def serve_release(
+    release: Release,
+    settings: Settings,
+    tell: Callable[[str], None],
+    profile: Profile = "cpu",
+) -> None:
     """Serve until SIGINT or SIGTERM; `tell` is given the address once the canary was right.
 
     Raises ServiceError when Triton does not start or ends by itself.
@@ -35,7 +41,7 @@ def serve_release(release: Release, settings: Settings, tell: Callable[[str], No
     try:
         with tempfile.TemporaryDirectory(prefix="nightread-triton-") as name:
             for last in [False] * (TRIES - 1) + [True]:
-                if _served(release, settings, Path(name), tell, stopping, last_try=last):
+                if _served(release, settings, Path(name), tell, stopping, profile, last_try=last):
                     break
     finally:
         for number, handler in before.items():
@@ -48,6 +54,7 @@ def _served(
     folder: Path,
     tell: Callable[[str], None],
     stopping: list[int],
+    profile: Profile,
     *,
     last_try: bool,
 ) -> bool:
@@ -55,7 +62,7 @@ def _served(
     env = triton_env.find(settings.triton_env)
     backends = triton_env.assemble(env, folder)
     library = triton_env.libpython(env, backends, folder)
-    launch = triton.launch(folder, release.models.absolute(), env, backends, library)
+    launch = triton.launch(folder, release.models.absolute(), env, backends, library, profile)
     others = triton.environment_folders()
     server = start(launch)
     made: set[str] = set()

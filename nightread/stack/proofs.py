@@ -18,7 +18,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from tritonclient import grpc
 from tritonclient.utils import InferenceServerException
 
-from mammo.findings import RawView
 from nightread.stack import logins, postgres, seaweedfs, triton
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
@@ -126,7 +125,9 @@ def prove_release(served: release.Release, url: str, identity: str, pid: int) ->
     with contextlib.closing(grpc.InferenceServerClient(url, channel_args=options)) as client:
         if client.get_server_metadata(client_timeout=SECONDS).name != identity:
             raise NotProvenError("another Triton answers on this port")
-        instances = [_instances(client, step.model.name) for step in served.steps]
+        instances = [_instances(client, model) for model in _loaded(client)]
+        if not instances:
+            raise NotProvenError("it has loaded no model yet")
         alive = triton.count_stubs(pid)
         if alive < sum(instances):
             raise NotProvenError(f"{alive} of its {sum(instances)} model instances are alive")
@@ -135,9 +136,8 @@ def prove_release(served: release.Release, url: str, identity: str, pid: int) ->
         tensor.set_data_from_numpy(picture)
         answers = _ask(client, tensor, max(instances))
     for answer in answers:
-        names = (output.name for output in contract.ensemble(served.manifest.sizes).outputs)
-        out = {name: answer.as_numpy(name)[0] for name in names}
-        raw = RawView(**out | {"count": int(out["count"][0])})
+        names = (output.name for output in served.manifest.ensemble.outputs)
+        raw = contract.answer({name: answer.as_numpy(name)[0] for name in names})
         wrong = canary.problem(served.manifest.canary, raw)
         if wrong is not None:
             raise NotProvenError(f"{wrong} (release {served.manifest.name})")
@@ -161,6 +161,12 @@ def _ask(client: Any, tensor: Any, times: int) -> list[Any]:
             raise error
         answers.append(result)
     return answers
+
+
+def _loaded(client: Any) -> list[str]:
+    """The models that the server holds: by its profile one, or one a step and the ensemble."""
+    index = client.get_model_repository_index(client_timeout=SECONDS).models
+    return [model.name for model in index if model.state == "READY"]
 
 
 def _instances(client: Any, model: str) -> int:

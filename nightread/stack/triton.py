@@ -13,6 +13,7 @@ import psutil
 from nightread.stack.ports import HOST, draw
 from nightread.stack.process import Launch
 from nightread.stack.triton_env import SHM, StubEnv
+from triton_repo.configs import Profile
 from triton_repo.contract import ENSEMBLE
 
 SERVICE = "triton"
@@ -20,7 +21,14 @@ EXIT_SECONDS = 5  # for running requests, after SIGTERM
 TEMPORARY = Path("/tmp")  # noqa: S108 - hard-coded in Triton's python backend
 
 
-def launch(folder: Path, models: Path, env: StubEnv, backends: Path, libpython: str) -> Launch:
+def launch(
+    folder: Path,
+    models: Path,
+    env: StubEnv,
+    backends: Path,
+    libpython: str,
+    profile: Profile = "cpu",
+) -> Launch:
     """How to start the server over the model repository `models`."""
     token = secrets.token_hex(4)
     identity, prefix = f"nightread-{token}", f"nightread_{token}_"
@@ -31,7 +39,8 @@ def launch(folder: Path, models: Path, env: StubEnv, backends: Path, libpython: 
         f"--model-repository={models}",
         f"--backend-directory={backends}",
         "--model-control-mode=explicit",
-        f"--load-model={ENSEMBLE}",  # and with it the models of its steps
+        f"--load-model={ENSEMBLE}",  # and with it the models of its steps, if it has any
+        *([] if profile == "cpu" else [f"--model-config-name={profile}"]),
         "--disable-auto-complete-config",
         "--allow-http=false",  # an idle connection would hold up the exit
         *(f"--grpc-address={HOST}", f"--grpc-port={grpc}"),

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
 from triton_repo import canary
-from triton_repo.contract import ENSEMBLE, KINDS, Sizes, ensemble
+from triton_repo.contract import KINDS, Model, answer
 from triton_repo.release import Release
 
 DEADLINE_S = 30.0  # of one request; the default release needs about one second a view
@@ -58,7 +58,8 @@ def checked(raw: RawView) -> RawView:
     n = raw.count
     if not 0 <= n <= len(raw.boxes):
         raise InferenceFailed("Triton answered with an impossible number of boxes.")
-    scores = np.concatenate([raw.detection[:n], raw.lesion[:n], raw.malignancy[:n]])
+    whole = [] if raw.suspicion is None else [raw.suspicion]
+    scores = np.concatenate([raw.detection[:n], raw.lesion[:n], raw.malignancy[:n], whole])
     # Written so that a NaN fails.
     if not (np.isfinite(raw.boxes[:n]).all() and ((scores >= 0) & (scores <= 1)).all()):
         raise InferenceFailed("Triton answered with scores or boxes that are not numbers.")
@@ -73,9 +74,10 @@ class TritonClient:
     gRPC runs in an event loop of its own thread, so that decoding goes on meanwhile.
     """
 
-    def __init__(self, config: TritonConfig, sizes: Sizes) -> None:
+    def __init__(self, config: TritonConfig, served: Model) -> None:
+        """`served`: the ensemble that the servers must have (`Release.ensemble`)."""
         self._config = config
-        self._sizes = sizes
+        self._served = served
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="triton", daemon=True)
         self._thread.start()
@@ -141,20 +143,21 @@ class TritonClient:
             raise InferenceLost(self._down(last))
 
     async def _once(self, client: Any, image: NDArray[np.uint8], deadline_s: float) -> RawView:
-        model = ensemble(self._sizes)
+        model = self._served
         tensor = triton.InferInput(model.inputs[0].name, [1, *image.shape], model.inputs[0].dtype)
         tensor.set_data_from_numpy(image[None])
         outputs = [triton.InferRequestedOutput(output.name) for output in model.outputs]
-        answer = await client.infer(ENSEMBLE, [tensor], outputs=outputs, client_timeout=deadline_s)
-        found = {output.name: answer.as_numpy(output.name)[0] for output in model.outputs}
-        return checked(RawView(**found | {"count": int(found["count"][0])}))
+        said = await client.infer(model.name, [tensor], outputs=outputs, client_timeout=deadline_s)
+        return checked(answer({one.name: said.as_numpy(one.name)[0] for one in model.outputs}))
 
     async def _prove(self, release: Release) -> None:
         right = release.manifest.canary
         proven, last = 0, ""
         for url, client in zip(self._config.urls, self._clients, strict=True):
             try:
-                raw = await self._once(client, canary.image(self._sizes), CANARY_DEADLINE_S)
+                raw = await self._once(
+                    client, canary.image(release.manifest.sizes), CANARY_DEADLINE_S
+                )
             except InferenceServerException as error:
                 last = self._down(error, url)
                 continue  # another one may serve: requests fail over too
@@ -186,6 +189,6 @@ def _channel(url: str) -> list[tuple[str, int]]:
 
 
 @functools.lru_cache(maxsize=1)
-def client(config: TritonConfig, sizes: Sizes) -> TritonClient:
+def client(config: TritonConfig, served: Model) -> TritonClient:
     """The client of this process."""
-    return TritonClient(config, sizes)
+    return TritonClient(config, served)

@@ -59,9 +59,8 @@ def write_repository(models: Path) -> None:
         version = models / model.name / "1"
         version.mkdir(parents=True)
         onnx.save(graph(model), version / "model.onnx")
-        (version / "model.py").write_bytes(SERVING.read_bytes())
-        (models / model.name / "config.pbtxt").write_text(configs.of_graph(model, "cpu", "none"))
     (models / ENSEMBLE / "1").mkdir(parents=True)
+    (models / ENSEMBLE / "1" / "model.py").write_bytes(SERVING.read_bytes())
     (models / ENSEMBLE / "config.pbtxt").write_text(configs.of_ensemble(SIZES, "cpu", "none"))
 
 

@@ -11,7 +11,7 @@ from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
 from ray_jobs.inference.client import TritonClient, TritonConfig, checked, retryable
 from triton_repo import canary
-from triton_repo.contract import Sizes
+from triton_repo.contract import Sizes, ensemble
 from triton_repo.graphs import Graphs
 from triton_repo.release import Canary, Release, load
 
@@ -23,7 +23,7 @@ def release(stack) -> Release:
 
 @pytest.fixture(scope="module")
 def client(stack, release: Release):
-    opened = TritonClient(TritonConfig(stack.settings.triton_urls, None), release.manifest.sizes)
+    opened = TritonClient(TritonConfig(stack.settings.triton_urls, None), release.manifest.ensemble)
     yield opened
     opened.close()
 
@@ -72,7 +72,7 @@ def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
         taken.bind(("127.0.0.1", 0))
         url = f"127.0.0.1:{taken.getsockname()[1]}"
         sizes = Sizes(64, 40, 4)
-        alone = TritonClient(TritonConfig((url,), None), sizes)
+        alone = TritonClient(TritonConfig((url,), None), ensemble(sizes))
         with pytest.raises(InferenceLost, match="NIGHTREAD_TRITON_URL"):
             alone.submit(canary.image(sizes)).result(timeout=60)
         alone.close()
@@ -80,7 +80,7 @@ def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
 
 def test_a_closed_client_leaves_no_socket_open() -> None:
     def once() -> int:
-        TritonClient(TritonConfig(("127.0.0.1:9",), None), Sizes(64, 40, 4)).close()
+        TritonClient(TritonConfig(("127.0.0.1:9",), None), ensemble(Sizes(64, 40, 4))).close()
         return len(list(Path("/proc/self/fd").iterdir()))
 
     once()  # gRPC keeps a few of its own
@@ -122,7 +122,7 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
         taken.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{taken.getsockname()[1]}"
         both = TritonClient(
-            TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest.sizes
+            TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest.ensemble
         )
         both.prove(release)
         both.submit(canary.image(release.manifest.sizes)).result(timeout=60)

@@ -1,5 +1,6 @@
 """Every `config.pbtxt` says what the contract says, judged by Triton's own protobuf."""
 
+import json
 from pathlib import Path
 
 import onnx
@@ -8,6 +9,7 @@ from google.protobuf import text_format
 from tritonclient.grpc import model_config_pb2
 
 from triton_repo import contract
+from triton_repo.configs import FILES
 from triton_repo.contract import Model, Tensor
 from triton_repo.release import DEFAULT_DIR, Release, load, names
 
@@ -33,21 +35,25 @@ def any_release(request: pytest.FixtureRequest) -> Release:
 
 
 def models(release: Release) -> dict[str, Model]:
-    whole = contract.ensemble(release.manifest.sizes)
+    whole = release.manifest.ensemble
     return {model.name: model for model in (*(step.model for step in release.steps), whole)}
 
 
-@pytest.mark.parametrize("name", ["config.pbtxt", "configs/tensorrt.pbtxt"])
-def test_both_profiles_carry_the_contracts_tensors(any_release: Release, name: str) -> None:
+@pytest.mark.parametrize("name", FILES.values())
+def test_every_profile_carries_the_contracts_tensors(any_release: Release, name: str) -> None:
     for model_name, model in models(any_release).items():
-        config = parse(any_release.models / model_name / name)
+        path = any_release.models / model_name / name
+        if name == FILES["ensemble"] and model_name != contract.ENSEMBLE:
+            assert not path.exists()  # Triton falls back to the CPU's
+            continue
+        config = parse(path)
         assert config.name == model_name
         assert tensors(config.input) == model.inputs
         assert tensors(config.output) == model.outputs
 
 
 def test_on_the_cpu_no_batch_and_no_gpu(any_release: Release) -> None:
-    for model_name in any_release.graphs:
+    for model_name in models(any_release):
         config = parse(any_release.models / model_name / "config.pbtxt")
         assert (config.backend, config.max_batch_size) == ("python", 1)
         assert all(group.kind == group.KIND_CPU for group in config.instance_group)
@@ -60,7 +66,7 @@ def test_tensorrt_batches_on_the_gpu(any_release: Release) -> None:
         assert config.dynamic_batching.default_queue_policy.max_queue_size > 0
 
 
-@pytest.mark.parametrize("name", ["config.pbtxt", "configs/tensorrt.pbtxt"])
+@pytest.mark.parametrize("name", [FILES["ensemble"], FILES["tensorrt"]])
 def test_the_ensemble_feeds_every_step_from_what_came_before(
     any_release: Release, name: str
 ) -> None:
@@ -77,6 +83,15 @@ def test_the_ensemble_feeds_every_step_from_what_came_before(
     steps = config.ensemble_scheduling.step
     read = {name for step in steps for name in step.input_map.values()}
     assert known == read | {entry.name for entry in config.output}
+
+
+def test_on_the_cpu_the_steps_of_the_ensemble_are_run_in_one_process(any_release: Release) -> None:
+    config = parse(any_release.models / "screening" / FILES["cpu"])
+    told = json.loads(config.parameters["steps"].string_value)
+    wanted = parse(any_release.models / "screening" / FILES["ensemble"]).ensemble_scheduling.step
+    for step, right in zip(told, wanted, strict=True):
+        assert any_release.models.joinpath(*step["graph"]) == any_release.graphs[right.model_name]
+        assert (step["reads"], step["writes"]) == (dict(right.input_map), dict(right.output_map))
 
 
 def test_every_graph_has_its_configurations_tensors(any_release: Release) -> None:

@@ -74,7 +74,7 @@ class Calibrated(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    calibration: dict[str, float]
+    calibration: Calibration
     finding_threshold: float  # of the detector's score
     study_steps: tuple[float, ...]  # nine probabilities that cut the reference population
 
@@ -93,7 +93,7 @@ class Record:
     @property
     def calibration(self) -> Calibration | None:
         """How scores become probabilities; None for a system that says probabilities itself."""
-        return Calibration(**self.calibrated.calibration) if self.calibrated else None
+        return self.calibrated.calibration if self.calibrated else None
 
     @property
     def raised(self) -> float:
