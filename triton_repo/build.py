@@ -15,10 +15,12 @@ from triton_repo.release import (
     MODELS,
     Canary,
     Manifest,
+    Precision,
     Release,
     graph_file,
     listed_files,
     load,
+    planned_file,
     sha256,
     write_manifest,
 )
@@ -40,11 +42,13 @@ def build(
     intended_use: str,
     card: str,
     members: Members = ONE,
+    planned: Mapping[str, Path] | None = None,
+    precision: Precision = "FP32",
 ) -> Release:
     """Write the release `folder` (its name is the release's) and load it back.
 
     `graphs` are ONNX files that keep the contract, by the names of the ensemble's models; they
-    are copied. An existing folder of that name is replaced. Raises `ReleaseError` when the
+    are copied, and so are `planned`, the same for TensorRT, of any batch and in `precision`. An existing folder of that name is replaced. Raises `ReleaseError` when the
     result is not whole.
     """
     shutil.rmtree(folder, ignore_errors=True)
@@ -61,6 +65,9 @@ def build(
     for name, text in configs.all_files(sizes, members, weights):
         (models / name).parent.mkdir(exist_ok=True)
         (models / name).write_text(text)
+    for name, graph in (planned or {}).items():
+        planned_file(folder, name).parent.mkdir(exist_ok=True)
+        shutil.copy(graph, planned_file(folder, name))
     (folder / CARD).write_text(card)
     answer = Graphs(steps, graphs)(canary.image(sizes))
     manifest = Manifest(
@@ -69,6 +76,7 @@ def build(
         intended_use=intended_use,
         sizes=sizes,
         members=members,
+        precision=precision,
         preparation=preparation,
         calibration=calibration,
         scale=scale,

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,8 +22,10 @@ from mammo.scoring import Calibration, Scale
 from triton_repo.contract import ONE, Members, Model, Sizes, Step, ensemble, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
+PLANNED = "tensorrt"  # the folder of the graphs that TensorRT's plans are built from
 DEFAULT_DIR = Path(__file__).parent / "releases"
 
+Precision = Literal["FP32", "FP16"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -56,6 +58,7 @@ class Manifest(BaseModel):
     intended_use: str
     sizes: Sizes
     members: Members = ONE
+    precision: Precision = "FP32"  # of the convolutions in TensorRT's graphs; the CPU's are FP32
     preparation: Preparation
     calibration: Calibration
     scale: Scale
@@ -93,10 +96,21 @@ class Release:
         """The ONNX file of each model, by name, in the order in which they run."""
         return {step.model.name: graph_file(self.models, step.model.name) for step in self.steps}
 
+    @property
+    def planned(self) -> dict[str, Path]:
+        """The same for TensorRT, of any batch and in the manifest's precision; maybe none."""
+        named = {step.model.name: planned_file(self.folder, step.model.name) for step in self.steps}
+        return {name: path for name, path in named.items() if path.is_file()}
+
 
 def graph_file(models: Path, name: str) -> Path:
     """Where a model repository has the graph of a model."""
     return models / name / "1" / "model.onnx"
+
+
+def planned_file(folder: Path, name: str) -> Path:
+    """Where a release has the graph from which a model's plan is built."""
+    return folder / PLANNED / f"{name}.onnx"
 
 
 def sha256(path: Path) -> str:
@@ -106,7 +120,8 @@ def sha256(path: Path) -> str:
 
 def listed_files(folder: Path) -> list[str]:
     """Every file that the manifest has to name: the card and all that Triton could load."""
-    below = sorted(p for p in (folder / MODELS).rglob("*") if p.is_file())
+    parts = (folder / MODELS, folder / PLANNED)
+    below = sorted(p for part in parts for p in part.rglob("*") if p.is_file())
     wanted = [p for p in below if "__pycache__" not in p.parts]
     return [CARD, *(p.relative_to(folder).as_posix() for p in wanted)]
 
