@@ -1,14 +1,17 @@
 """From the two networks' numbers to one probability, and from that to a score of 1 to 10."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from sklearn.linear_model import LogisticRegression
 
-from mammo.scoring import Calibration, logit
+from mammo.scoring import Calibration, Whole, logit
 from training.datasets.store import Array, View
+from training.evaluation import aggregate
 from training.evaluation.predictions import Case
 
 STRENGTH = 10.0  # inverse of the penalty on the weights: weak
@@ -36,7 +39,22 @@ def fit(groups: Sequence[Sequence[Case]]) -> Calibration:
     malignancy, judged = regression(
         [(one.malignancy[one.lesion], one.malignant[one.lesion]) for one in found]
     )
-    return Calibration(lesion, *marked, malignancy, *judged)
+    of_marks = Calibration(lesion, *marked, malignancy, *judged)
+    if any(case.prediction.suspicion is None for cases in groups for case in cases):
+        return of_marks
+    whole, said = regression([_wholes(cases, of_marks) for cases in groups])
+    return replace(of_marks, view=Whole(whole, *said))
+
+
+def read(fitted: Mapping[str, Any]) -> Calibration:
+    """A calibration from its JSON."""
+    return TypeAdapter(Calibration).validate_python(fitted)
+
+
+def _wholes(cases: Sequence[Case], of_marks: Calibration) -> tuple[Array, Flags]:
+    """Of each view the logits of its worst finding and of the look at the whole, (n, 2)."""
+    said = [(aggregate.of_view(case, of_marks), case.prediction.suspicion) for case in cases]
+    return logit(np.array(said, np.float64)), np.array([case.view.malignant for case in cases])
 
 
 class _Found(NamedTuple):

@@ -110,7 +110,7 @@ def cut(
     specks = np.floor(specks[((specks >= 0) & (specks < side)).all(axis=1)])
     ignored = np.array(view.ignored, np.float64).reshape(-1, 4) * scale - place
     return Crop(
-        picture=_retouch(cutting, rng, grain),
+        picture=retouch(cutting, rng, grain),
         boxes=boxes[inside],
         kinds=kinds[inside],
         ignored=np.concatenate([ignored, boxes[~inside]]),
@@ -129,7 +129,7 @@ def _tissue(picture: Gray, rng: np.random.Generator) -> Array:
     return np.array([x, y], np.float64)
 
 
-def _retouch(picture: Gray, rng: np.random.Generator, grain: float) -> Gray:
+def retouch(picture: Gray, rng: np.random.Generator, grain: float) -> Gray:
     """Another gamma, contrast and grain; air stays air."""
     levels = np.arange(256) / 255.0
     gamma = float(np.exp(rng.uniform(*np.log(GAMMA))))

@@ -1,4 +1,4 @@
-"""From trained networks to the two ONNX files of a release, checked against torch."""
+"""From trained networks to the ONNX files of a release, checked against torch."""
 
 import warnings
 from pathlib import Path
@@ -9,12 +9,18 @@ import onnxruntime
 import torch
 from torch import nn
 
-from training.networks import classifier
 from triton_repo import contract
 
 OPSET = 18
+BATCH = "batch"  # the name of the axis where it is not 1
 # Prepared pixels; probabilities.
-TOLERANCE = {"boxes": 0.05, "detection": 1e-3, "lesion": 1e-3, "malignancy": 1e-3}
+TOLERANCE = {
+    "boxes": 0.05,
+    "detection": 1e-3,
+    "lesion": 1e-3,
+    "malignancy": 1e-3,
+    "suspicion": 1e-3,
+}
 # What onnxruntime, TensorRT 8.6 and later and TensorRT-RTX all run without a plugin.
 OPERATORS = frozenset(
     [
@@ -82,28 +88,43 @@ OPERATORS = frozenset(
 
 
 def write(
-    model: nn.Module, named: contract.Model, example: dict[str, torch.Tensor], path: Path
+    served: nn.Module,
+    named: contract.Model,
+    example: dict[str, torch.Tensor],
+    path: Path,
+    *,
+    most: int | None = None,
 ) -> None:
-    """One ONNX file with the contract's names, batch 1; raises ValueError if it is not as promised."""
-    model = model.eval().to(memory_format=torch.contiguous_format)
+    """One ONNX file with the contract's names, checked on `example` (batch 1).
+
+    Of batch 1; with `most` of any batch up to that. Raises ValueError if it is not as promised.
+    """
+    served = served.eval().to(memory_format=torch.contiguous_format)
     args = tuple(example[t.name] for t in named.inputs)
+    batch = torch.export.Dim("batch", min=1, max=most) if most else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns of its own internals
         program = torch.onnx.export(
-            model,
-            args,
+            served,
+            # A batch of 1 would be taken for a constant.
+            tuple(torch.cat([one, one]) for one in args) if batch else args,
             dynamo=True,
             opset_version=OPSET,
             external_data=False,
             input_names=[t.name for t in named.inputs],
             output_names=[t.name for t in named.outputs],
+            dynamic_shapes=tuple({0: batch} for _ in args) if batch else None,
             verbose=False,
         )
+    path.parent.mkdir(exist_ok=True)
     program.save(str(path), external_data=False)
-    check(path, named)
-    with torch.inference_mode():
-        expected = model(*args)
-    compare(path, named, example, expected if isinstance(expected, tuple) else (expected,))
+    check(path, named, BATCH if most else 1)
+    if most:
+        alike(path, named, example)
+    else:
+        with torch.inference_mode():
+            expected = served(*args)
+        compare(path, named, example, expected if isinstance(expected, tuple) else (expected,))
 
 
 _NUMPY = {"UINT8": "uint8", "FP32": "float32", "INT32": "int32"}
@@ -114,7 +135,7 @@ _ONNX = {
 }
 
 
-def check(path: Path, named: contract.Model) -> None:
+def check(path: Path, named: contract.Model, batch: int | str = 1) -> None:
     """Raises ValueError unless names, dtypes and shapes are the contract's and operators allowed."""
     model = onnx.load(path)
     onnx.checker.check_model(model, full_check=True)
@@ -123,11 +144,11 @@ def check(path: Path, named: contract.Model) -> None:
             (
                 v.name,
                 v.type.tensor_type.elem_type,
-                tuple(d.dim_value for d in v.type.tensor_type.shape.dim),
+                tuple(d.dim_param or d.dim_value for d in v.type.tensor_type.shape.dim),
             )
             for v in values
         ]
-        wanted = [(t.name, _ONNX[t.dtype], (1, *t.dims)) for t in tensors]
+        wanted = [(t.name, _ONNX[t.dtype], (batch, *t.dims)) for t in tensors]
         if found != wanted:
             raise ValueError(f"{named.name}: the graph has {found}, the contract {wanted}.")
     used = {node.op_type for node in model.graph.node}
@@ -159,33 +180,31 @@ def compare(
             raise ValueError(f"{named.name}: {tensor.name} differs from torch by {worst:.2g}.")
 
 
-def detector_graph(
-    served: nn.Module, name: str, sizes: contract.Sizes, picture: torch.Tensor, path: Path
-) -> None:
-    """Writes and checks a detector; `picture` (1, 1, h, w) uint8 is what it is checked on."""
-    write(served.eval(), contract.detector(sizes, name), {"image": picture}, path)
+def alike(path: Path, named: contract.Model, example: dict[str, torch.Tensor]) -> None:
+    """Raises ValueError where what onnxruntime makes of one depends on its neighbours in a batch."""
+    running = session(path)
+    names = [t.name for t in named.outputs]
+    feeds = {t.name: example[t.name].numpy() for t in named.inputs}
+    alone = running.run(names, feeds)
+    both = running.run(
+        names, {name: np.concatenate([x, x[..., ::-1]]) for name, x in feeds.items()}
+    )
+    for tensor, one, two in zip(named.outputs, alone, both, strict=True):
+        worst = float(np.abs(two[:1].astype(np.float64) - one).max())
+        if not worst <= TOLERANCE.get(tensor.name, 0.0):
+            raise ValueError(f"{named.name}: {tensor.name} differs in a batch by {worst:.2g}.")
 
 
-def classifier_graph(
-    trained: classifier.Classifier,
-    name: str,
-    sizes: contract.Sizes,
-    picture: torch.Tensor,
-    boxes: torch.Tensor,
-    path: Path,
-) -> None:
-    """Writes and checks a classifier on places (1, k, 4) of a picture."""
-    example = {"image": picture, "boxes": boxes}
-    write(classifier.Served(trained).eval(), contract.classifier(sizes, name), example, path)
-
-
-def joint_graph(joint: nn.Module, named: contract.Model, path: Path) -> None:
-    """Writes and checks what makes several models one, on what they might say."""
+def examples(
+    named: contract.Model, picture: torch.Tensor, places: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    """Inputs (1, ...) to check a model on: a picture, places in it, or what models might say."""
     made = torch.Generator().manual_seed(0)
-    example = {}
+    found = {"image": picture, "boxes": places}
     for tensor in named.inputs:
-        drawn = torch.rand(1, *tensor.dims, generator=made)
-        if tensor.name.startswith("boxes"):
-            drawn = torch.cat([drawn[..., :2] * 300, drawn[..., :2] * 300 + 90], dim=-1)
-        example[tensor.name] = drawn.int() if tensor.dtype == "INT32" else drawn
-    write(joint.eval(), named, example, path)
+        if tensor.name not in found:
+            drawn = torch.rand(1, *tensor.dims, generator=made)
+            if tensor.name.startswith("boxes"):
+                drawn = torch.cat([drawn[..., :2] * 300, drawn[..., :2] * 300 + 90], dim=-1)
+            found[tensor.name] = drawn.int() if tensor.dtype == "INT32" else drawn
+    return {tensor.name: found[tensor.name] for tensor in named.inputs}

@@ -10,6 +10,7 @@ from training.datasets.store import Array, Gray
 from triton_repo import contract
 from triton_repo.contract import Members, Sizes, Step
 from triton_repo.graphs import Graphs
+from triton_repo.release import planned_file
 
 # Graphs have their sizes in them; to run them takes the names of tensors alone.
 _ANY = Sizes(0, 0, 0)
@@ -50,6 +51,11 @@ def graph(out: Path, name: str) -> Path:
     return out / f"{name}.onnx"
 
 
+def planned(out: Path, name: str) -> Path:
+    """Where a run leaves the graph that TensorRT's plan is built from."""
+    return planned_file(out, name)
+
+
 def ensemble(out: Path, members: Members) -> Graphs:
     """All of it."""
     return Graphs(contract.steps(_ANY, members), files(out, members))
@@ -65,6 +71,11 @@ def unjoined(out: Path, members: Members) -> Graphs:
     found = contract.finding(_ANY, members.detectors)
     side_by_side = contract.judging(_ANY, members.classifiers)[:-1]
     return _run(out, (*found, *side_by_side))
+
+
+def overviews(out: Path, members: Members) -> Graphs:
+    """Classifiers of whole views side by side: `suspicion_of_NAME`."""
+    return _run(out, contract.viewing(_ANY, members.views)[: len(members.views)])
 
 
 def alone(path: Path) -> Search:

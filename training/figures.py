@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import cv2
 
 from mammo.prepare import Preparation
-from mammo.scoring import Calibration
 from training import calibrate, exported, predict
 from training.datasets import cbis_ddsm, phantoms
 from training.datasets.record import Split
@@ -148,7 +147,7 @@ def measured(
     for name, found in cases.items():
         predictions.save(out / f"{predictions.PREFIX}{name}.jsonl", found)
     rival.save(out / rival.FILE, matched)
-    fitted = Calibration(**adjusted["calibration"])
+    fitted = calibrate.read(adjusted["calibration"])
     result = {
         "command": command,
         **measure.figures(cases, fitted, matched),

@@ -71,6 +71,36 @@ def of_classifiers(
     ]
 
 
+def of_views(
+    out: Path, members: Members, held: Sequence[Store], threads: int
+) -> list[tuple[Platt]]:
+    """P(malignant) of each classifier of whole views."""
+    graphs = exported.overviews(out, members)
+    seen = [_looked_at_whole(graphs, store, threads) for store in held]
+    truth = [
+        np.array([store.views[i].malignant for i in store.where(Split.VALIDATION)])
+        for store in held
+    ]
+    return [
+        (
+            _platt(
+                [(said[f"suspicion_of_{name}"], bad) for said, bad in zip(seen, truth, strict=True)]
+            ),
+        )
+        for name in members.views
+    ]
+
+
+def _looked_at_whole(graphs: Graphs, store: Store, threads: int) -> dict[str, Array]:
+    def look(i: int) -> dict[str, NDArray[Any]]:
+        return graphs.tensors(np.ascontiguousarray(store.pictures[i])[None])
+
+    with ThreadPoolExecutor(threads) as pool:
+        found = list(pool.map(look, store.where(Split.VALIDATION)))
+    names = (name for name in found[0] if name != "image")
+    return {name: _joined(one[name] for one in found).astype(np.float64) for name in names}
+
+
 class _Looked(NamedTuple):
     """A view: what was said of it, and for each mark (n,) whether it is right."""
 

@@ -12,16 +12,18 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    model_validator,
 )
 
 from training.datasets.phantoms import Portion
-from triton_repo.contract import AVERAGE, ENSEMBLE, FUSION, Members
+from triton_repo.contract import AVERAGE, ENSEMBLE, FUSION, OVERALL, Members
+from triton_repo.release import Precision
 
 RECIPES = Path(__file__).parent / "recipes"
 
 
 def _own(name: str) -> str:
-    if name in (FUSION, AVERAGE, ENSEMBLE):
+    if name in (FUSION, AVERAGE, OVERALL, ENSEMBLE):
         raise ValueError(f"{name} is the name of a joint of the ensemble")
     return name
 
@@ -56,6 +58,13 @@ class Classifier(Stage):
     """How a classifier is trained."""
 
     margin: PositiveFloat  # side of what it sees over the box's longer side
+
+
+class ViewClassifier(Stage):
+    """How a classifier of whole views is trained."""
+
+    begins_with: str  # the detector whose backbone it starts from
+    real: float = Field(ge=0, lt=1)  # share of real pictures, where there are any
 
 
 class Shares(_Part):
@@ -101,17 +110,26 @@ class Recipe(_Part):
     """A recipe file."""
 
     boxes: PositiveInt  # that leave the detector
+    precision: Precision = "FP16"  # of the convolutions in TensorRT's graphs
     half_jpeg_2000: bool = False  # first show by `python -m benchmarks.half` that scores stay
     shares: Shares
     phantoms: Phantoms
     specks: Stage
     detectors: dict[Name, Detector] = Field(min_length=1)
     classifiers: dict[Name, Classifier] = Field(min_length=1)
+    views: dict[Name, ViewClassifier] = {}
+
+    @model_validator(mode="after")
+    def _known(self) -> "Recipe":
+        for name, stage in self.views.items():
+            if stage.begins_with not in self.detectors:
+                raise ValueError(f"{name} begins with {stage.begins_with}, which is no detector")
+        return self
 
     @property
     def members(self) -> Members:
         """The ensemble's networks; their names are those of Triton's models."""
-        return Members(tuple(self.detectors), tuple(self.classifiers))
+        return Members(tuple(self.detectors), tuple(self.classifiers), tuple(self.views))
 
 
 def load(name: str) -> Recipe:

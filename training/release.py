@@ -8,6 +8,7 @@ run again after an interruption, it goes on where it was.
 import argparse
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -16,29 +17,33 @@ import torch
 
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
-from mammo.scoring import Calibration, Scale
+from mammo.scoring import Scale
 from training import (
     balance,
+    calibrate,
     card,
     crops,
-    export,
     exported,
     figures,
+    graphs,
     joints,
     material,
     mining,
     recipe,
+    served,
     team,
     train_classifier,
     train_detector,
     train_specks,
+    train_views,
+    wholes,
 )
 from training.datasets import cbis_ddsm
 from training.datasets.folders import DatasetError
 from training.datasets.record import Split
+from training.datasets.store import Gray
 from training.evaluation import record
 from training.evaluation.record import RecordError
-from training.networks.fusion import Average, Fusion
 from training.recipe import Recipe
 from triton_repo import build, contract
 
@@ -108,10 +113,12 @@ def release(
     build.build(
         target,
         graphs=exported.files(out, chosen.members),
+        planned={name: exported.planned(out, name) for name in exported.files(out, chosen.members)},
+        precision=chosen.precision,
         members=chosen.members,
         sizes=_sizes(chosen, preparation),
         preparation=preparation,
-        calibration=Calibration(**adjusted["calibration"]),
+        calibration=calibrate.read(adjusted["calibration"]),
         scale=Scale(tuple(adjusted["study_steps"]), urgent=10, soon=8, routine=4),
         finding_threshold=adjusted["finding_threshold"],
         valid_for=(SourceKind.FFDM, SourceKind.FILM),
@@ -131,64 +138,68 @@ def trained(
     data: Path | None,
     processes: int,
 ) -> None:
-    """Every network and what joins them, exported as `NAME.onnx`."""
+    """Every network and what joins them: `NAME.onnx`, and `tensorrt/NAME.onnx` for GPUs."""
     members, sizes = chosen.members, _sizes(chosen, preparation)
     run = (out, chosen, preparation, data)
-    first = np.array(made.stores["phantoms-validation"].pictures[0])
-    picture = torch.from_numpy(first[None, None])
-    graphs = exported.files(out, members)
-    if not all(graphs[name].is_file() for name in members.detectors):
-        team.together(_specks, run, processes, out)
-    for name, stage in chosen.detectors.items():
-        if not graphs[name].is_file():
-            team.together(_detector, (*run, name), processes, out)
-            _balanced(out, name, stage, made, sizes, picture, processes)
     held = [made.stores["phantoms-validation"], *filter(None, [made.find(cbis_ddsm.NAME)])]
-    models = {step.model.name: step.model for step in contract.steps(sizes, members)}
-    if contract.FUSION in models and not graphs[contract.FUSION].is_file():
-        fusion = Fusion(joints.of_detectors(out, members, held, processes), chosen.boxes)
-        export.joint_graph(fusion, models[contract.FUSION], graphs[contract.FUSION])
-    for name, judge in chosen.classifiers.items():
-        if not graphs[name].is_file():
-            # Before there are several who would search.
-            mining.pools(out, made, chosen, processes)
-            team.together(_classifier, (*run, name), processes, out)
-            places = exported.search(out, members.detectors)(first).boxes
-            boxes = torch.zeros(1, chosen.boxes, 4)
-            boxes[0, : len(places)] = torch.from_numpy(places)
-            judged = train_classifier.trained(judge, out, name)
-            export.classifier_graph(judged, name, sizes, picture, boxes, graphs[name])
-    if contract.AVERAGE in models and not graphs[contract.AVERAGE].is_file():
-        average = Average(joints.of_classifiers(out, members, held, processes))
-        export.joint_graph(average, models[contract.AVERAGE], graphs[contract.AVERAGE])
+    picture = np.array(made.stores["phantoms-validation"].pictures[0])
+
+    def learns(name: str, learn: Callable[..., None]) -> None:
+        if not exported.graph(out, name).is_file():
+            team.together(learn, (*run, name), processes, out)
+
+    def exports(name: str) -> None:
+        graphs.write(out, chosen, sizes, name, picture)
+
+    def fitted(joint: str, fit: Callable[..., object]) -> None:
+        path = served.joint(out, joint)
+        if joint in exported.files(out, members):
+            if not path.is_file():
+                path.write_text(json.dumps(fit(out, members, held, processes)))
+            exports(joint)
+
+    if not all(exported.graph(out, name).is_file() for name in members.detectors):
+        team.together(_specks, run, processes, out)
+    for name in members.detectors:
+        learns(name, _detector)
+        _balance(out, chosen, sizes, name, made, picture, processes)
+        exports(name)
+    fitted(contract.FUSION, joints.of_detectors)
+    mining.pools(out, made, chosen, processes)  # before there are several who would search
+    for name in members.classifiers:
+        learns(name, _classifier)
+        exports(name)
+    fitted(contract.AVERAGE, joints.of_classifiers)
+    for name in members.views:
+        learns(name, _view_classifier)
+        exports(name)
+    fitted(contract.OVERALL, joints.of_views)
 
 
 def _sizes(chosen: Recipe, preparation: Preparation) -> contract.Sizes:
     return contract.Sizes(preparation.height, preparation.width, chosen.boxes)
 
 
-def _balanced(
+def _balance(
     out: Path,
-    name: str,
-    stage: recipe.Detector,
-    made: material.Material,
+    chosen: Recipe,
     sizes: contract.Sizes,
-    picture: torch.Tensor,
+    name: str,
+    made: material.Material,
+    picture: Gray,
     processes: int,
 ) -> None:
-    """Export a detector whose one threshold serves both kinds."""
-    model = train_detector.trained(stage, out, name)
-    served = train_detector.DESIGNS[stage.design].served
-    raw = out / f"{name}-unbalanced.onnx"
-    export.detector_graph(served(model, sizes), name, sizes, picture, raw)
+    """Choose how far a detector's calcifications are moved, so that one threshold serves both kinds."""
+    known = served.balanced(out)
+    if name in known:
+        return
+    raw = graphs.unbalanced(out, chosen, sizes, name, picture)
     validation = made.stores["phantoms-validation"]
     indices = validation.where(Split.VALIDATION)
-    moved = balance.shift(balance.search(exported.alone(raw), validation, indices, processes))
-    path = out / record.BALANCE
-    known = json.loads(path.read_text()) if path.is_file() else {}
-    path.write_text(json.dumps(known | {name: {"calcification": moved}}))
-    model.favour(balance.CALCIFICATION, moved)
-    export.detector_graph(served(model, sizes), name, sizes, picture, exported.graph(out, name))
+    found = balance.search(exported.alone(raw), validation, indices, processes)
+    chosen_shifts = known | {name: balance.shift(found)}
+    told = {name: {"calcification": moved} for name, moved in chosen_shifts.items()}
+    (out / record.BALANCE).write_text(json.dumps(told))
 
 
 def _specks(out: Path, chosen: Recipe, preparation: Preparation, data: Path | None) -> None:
@@ -211,6 +222,21 @@ def _classifier(
     made = material.make(out, chosen, preparation, data)
     pools = mining.pools(out, made, chosen)
     train_classifier.train(pools, chosen.classifiers[name], out, name)
+
+
+def _view_classifier(
+    out: Path, chosen: Recipe, preparation: Preparation, data: Path | None, name: str
+) -> None:
+    made = material.make(out, chosen, preparation, data)
+    stage = chosen.views[name]
+    begun = train_detector.trained(chosen.detectors[stage.begins_with], out, stage.begins_with)
+    # Of a detector's own training views it knows too much: half are views that it has not seen.
+    shares = {
+        "phantoms-train": (1 - stage.real) / 2,
+        "phantoms-unseen": (1 - stage.real) / 2,
+        cbis_ddsm.NAME: stage.real,
+    }
+    train_views.train(wholes.sources(made.stores, shares), stage, begun, out, name)
 
 
 if __name__ == "__main__":

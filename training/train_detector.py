@@ -16,6 +16,9 @@ from triton_repo.contract import KINDS, Sizes
 BOX_WEIGHT = 1.0  # of the box loss beside the heat's
 
 
+Network = detector.Detector | retina.Retina
+
+
 class Design(NamedTuple):
     """A way of finding lesions: a network, what it learns from, how it is served."""
 
@@ -39,9 +42,9 @@ def train(sources: Sequence[crops.Source], stage: Stage, folder: Path, name: str
     loop.train(model, loss_at, stage, folder, name)
 
 
-def trained(stage: Stage, folder: Path, name: str) -> Any:
+def trained(stage: Stage, folder: Path, name: str) -> Network:
     """The detector of the checkpoint in `folder`, with averaged weights."""
-    model = DESIGNS[stage.design].blank()
+    model: Network = DESIGNS[stage.design].blank()
     loop.averaged(model, folder, name)
     return model
 

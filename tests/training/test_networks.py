@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from training import export, patches
-from training.networks import backbone, classifier, decode, detector, losses
+from training.networks import backbone, classifier, decode, detector, losses, overview
+from training.networks.halves import halved
 from triton_repo import contract
 
 pytestmark = pytest.mark.train
@@ -140,15 +141,17 @@ def test_a_mark_is_judged_alike_when_the_picture_hangs_upside_down() -> None:
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs")
     torch.manual_seed(0)
-    picture = _picture()
-    served = detector.Served(detector.Detector(), SMALL.boxes)
-    export.detector_graph(served, "detector", SMALL, picture, folder / "detector.onnx")
     boxes = torch.zeros(1, SMALL.boxes, 4)
     boxes[0, 0] = torch.tensor([20.0, 30.0, 70.0, 80.0])
-    network = classifier.Classifier()
-    export.classifier_graph(
-        network, "classifier", SMALL, picture, boxes, folder / "classifier.onnx"
-    )
+    networks = {
+        contract.detector(SMALL): detector.Served(detector.Detector(), SMALL.boxes),
+        contract.classifier(SMALL): classifier.Served(classifier.Classifier()),
+        contract.view_classifier(SMALL, "overview"): overview.Served(overview.Overview()),
+    }
+    for named, served in networks.items():
+        example = export.examples(named, _picture(), boxes)
+        export.write(served, named, example, folder / f"{named.name}.onnx")
+        export.write(halved(served), named, example, folder / f"{named.name}-16.onnx", most=4)
     return folder
 
 
@@ -162,13 +165,51 @@ def _picture() -> torch.Tensor:
 
 def test_graphs_answer_like_torch_with_allowed_operators_only(exported: Path) -> None:
     # `export` compares with torch and raises; here the files are looked at from outside.
-    for named in (contract.detector(SMALL), contract.classifier(SMALL)):
+    overall = contract.view_classifier(SMALL, "overview")
+    for named in (contract.detector(SMALL), contract.classifier(SMALL), overall):
         model = onnx.load(exported / f"{named.name}.onnx")
         assert {node.op_type for node in model.graph.node} <= export.OPERATORS
         assert [value.name for value in model.graph.output] == [t.name for t in named.outputs]
         assert not {"NonMaxSuppression", "RoiAlign", "NonZero", "Loop"} & {
             node.op_type for node in model.graph.node
         }
+
+
+def test_half_precision_is_explicit_in_a_graph_of_any_batch(exported: Path) -> None:
+    for name in ("detector", "classifier", "overview"):
+        graph = onnx.load(exported / f"{name}-16.onnx").graph
+        held = {i.name: i.data_type for i in graph.initializer}
+        convolved = {held[n.input[1]] for n in graph.node if n.op_type == "Conv"}
+        assert convolved == {onnx.TensorProto.FLOAT16}
+        for value in (*graph.input, *graph.output):
+            assert value.type.tensor_type.elem_type != onnx.TensorProto.FLOAT16
+            assert value.type.tensor_type.shape.dim[0].dim_param == export.BATCH
+
+
+def test_half_precision_changes_no_judgement_by_much(exported: Path) -> None:
+    picture, boxes = _picture().numpy(), np.zeros((1, SMALL.boxes, 4), np.float32)
+    boxes[0, :2] = [[20, 30, 70, 80], [40, 10, 60, 30]]
+    for name, feeds in (
+        ("classifier", {"image": picture, "boxes": boxes}),
+        ("overview", {"image": picture}),
+    ):
+        whole, half = (
+            export.session(exported / f"{name}{suffix}.onnx").run(None, feeds)
+            for suffix in ("", "-16")
+        )
+        for one, other in zip(whole, half, strict=True):
+            assert np.abs(one - other).max() < 0.02
+
+
+def test_an_overview_weighs_places_and_answers_alike_for_both_of_a_batch() -> None:
+    torch.manual_seed(0)
+    network = overview.Served(overview.Overview()).eval()
+    picture = _picture()
+    with torch.inference_mode():
+        one, two = network(picture), network(torch.cat([picture.flip(3), picture]))
+    assert one.shape == (1, 1)
+    assert torch.allclose(one[0], two[1], atol=1e-5)
+    assert not torch.allclose(two[0], two[1], atol=1e-5)
 
 
 def test_a_graph_that_breaks_the_contract_is_refused(exported: Path) -> None:

@@ -51,7 +51,8 @@ def of_view(case: Case, calibration: Calibration | None) -> float:
             f"{case.view.name} has no probability: add calibration.json beside the predictions, "
             "or the field `probability` to each line."
         )
-    return highest(of_marks(case, calibration).tolist())
+    worst = highest(of_marks(case, calibration).tolist())
+    return calibration.of_view(worst, case.prediction.suspicion)
 
 
 def scored(cases: Sequence[Case], calibration: Calibration | None, unit: Unit) -> list[Scored]:

@@ -3,8 +3,9 @@
 Always there: `image`, `patient`, `laterality`, `malignant`, `lesions` (x0, y0, x1, y1, kind,
 malignant or null, d' or null), and what was found, the best first: `boxes`, `detection`, `kind`
 (0 mass, 1 calcification), `lesion`, `malignancy`. Boxes are in prepared pixels. There where it is known:
-`view`, `density` (BI-RADS a to d), `manufacturer`, `age` (years), and `probability` (of the image)
-from a system that says one instead of boxes with numbers to be calibrated.
+`view`, `density` (BI-RADS a to d), `manufacturer`, `age` (years), `suspicion` (of the image as a
+whole, to be calibrated with the boxes), and `probability` (of the image) from a system that says
+one instead of boxes with numbers to be calibrated.
 """
 
 import json
@@ -41,6 +42,7 @@ class Prediction:
     kind: NDArray[np.int64]  # (n,)
     lesion: Array  # (n,), that it is no false alarm
     malignancy: Array  # (n,), given a lesion
+    suspicion: float | None = None  # of the view as a whole, where a network looks at it
     probability: float | None = None  # of malignancy, of the whole view, where a system says it
 
 
@@ -81,6 +83,7 @@ class Row(BaseModel):
     density: str | None = None
     manufacturer: str | None = None
     age: int | None = None
+    suspicion: Share | None = None
     probability: Share | None = None
 
     @model_validator(mode="after")
@@ -121,10 +124,15 @@ def save(path: Path, cases: Iterable[Case]) -> None:
                 "density": case.details.density,
                 "manufacturer": case.details.manufacturer,
                 "age": case.details.age,
-                "probability": None if p.probability is None else round(p.probability, DIGITS),
+                "suspicion": _rounded(p.suspicion),
+                "probability": _rounded(p.probability),
             }
             row |= {name: value for name, value in known.items() if value is not None}
             file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def _rounded(score: float | None) -> float | None:
+    return None if score is None else round(score, DIGITS)
 
 
 def read(path: Path) -> list[Case]:
@@ -174,6 +182,7 @@ def _case(row: Row, source: str) -> Case:
         np.array(row.kind, np.int64),
         np.array(row.lesion, np.float64),
         np.array(row.malignancy, np.float64),
+        row.suspicion,
         row.probability,
     )
     return Case(view, found, Details(row.density, row.manufacturer, row.age))

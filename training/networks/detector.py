@@ -55,7 +55,7 @@ class Detector(nn.Module):
         p3, _, _ = backbone.top_down(self.backbone(seen), self.laterals)
         p3 = p3 + self.clusters(self.specks(seen))
         x = self.smooth(p3)
-        return self.heat(x), F.softplus(self.sides(x).float()) * UNIT
+        return self.heat(x).float(), F.softplus(self.sides(x).float()) * UNIT
 
     def favour(self, kind: int, logit: float) -> None:
         """Move the logit of one kind everywhere."""

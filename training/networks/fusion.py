@@ -64,20 +64,26 @@ class Fusion(nn.Module):
 
 
 class Average(nn.Module):
-    """Lesion and malignancy of each classifier in turn, (n, k) in 0..1 -> their means."""
+    """What several networks say of the same, each of theirs in turn, in 0..1 -> the means.
 
-    def __init__(self, members: Sequence[tuple[Platt, Platt]]) -> None:
+    `members` has for each network a scaling for each of its outputs.
+    """
+
+    def __init__(self, members: Sequence[Sequence[Platt]]) -> None:
         super().__init__()
         self.register_buffer("platt", torch.tensor(members, dtype=torch.float32))
 
-    def forward(self, *said: Tensor) -> tuple[Tensor, Tensor]:
-        lesion, malignancy = (
+    def forward(self, *said: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.platt.shape[1]
+        return tuple(
             torch.stack(
-                [calibrated(p, self.platt[member, what]) for member, p in enumerate(said[what::2])]
+                [
+                    calibrated(p, self.platt[member, what])
+                    for member, p in enumerate(said[what::outputs])
+                ]
             ).mean(dim=0)
-            for what in (0, 1)
+            for what in range(outputs)
         )
-        return lesion, malignancy
 
 
 def calibrated(score: Tensor, platt: Tensor) -> Tensor:
