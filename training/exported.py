@@ -61,6 +61,13 @@ def ensemble(out: Path, members: Members) -> Graphs:
     return Graphs(contract.steps(_ANY, members), files(out, members))
 
 
+def for_gpus(out: Path, members: Members) -> Graphs:
+    """All of it from the graphs that TensorRT's plans are built from."""
+    return Graphs(
+        contract.steps(_ANY, members), {name: planned(out, name) for name in files(out, members)}
+    )
+
+
 def search(out: Path, detectors: tuple[str, ...]) -> Search:
     """Some detectors, and what makes them one."""
     return Search(_run(out, contract.finding(_ANY, detectors)))

@@ -29,6 +29,7 @@ from training import (
     joints,
     material,
     mining,
+    precision,
     recipe,
     served,
     team,
@@ -106,7 +107,9 @@ def release(
     trained(out, chosen, made, preparation, data, processes)
     adjusted = figures.calibration(out, chosen, made, preparation, processes)
     found = figures.measured(out, adjusted, chosen, made, preparation, processes, command)
-    text = card.text(target.name, found, real=data is not None)
+    fitted = calibrate.read(adjusted["calibration"])
+    halves = precision.measured(out, chosen, made, fitted, processes)
+    text = card.text(target.name, found, halves, real=data is not None)
     (out / "card.md").write_text(text)
     made_of = record.describe(chosen.model_dump(mode="json"), real_data=data is not None)
     (out / record.MADE).write_text(json.dumps(made_of, indent=1))
@@ -118,7 +121,7 @@ def release(
         members=chosen.members,
         sizes=_sizes(chosen, preparation),
         preparation=preparation,
-        calibration=calibrate.read(adjusted["calibration"]),
+        calibration=fitted,
         scale=Scale(tuple(adjusted["study_steps"]), urgent=10, soon=8, routine=4),
         finding_threshold=adjusted["finding_threshold"],
         valid_for=(SourceKind.FFDM, SourceKind.FILM),

@@ -39,7 +39,11 @@ class Graphs:
 
     def tensors(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Every tensor of the ensemble by its name, without the batch axis."""
-        known = {"image": image[None]}
+        return self.run({"image": image})
+
+    def run(self, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The same from whatever the first steps read, without the batch axis."""
+        known = {name: value[None] for name, value in given.items()}
         for (_, reads, writes), session in self._steps:
             feeds = {own: known[name] for own, name in reads.items()}
             known |= zip(writes.values(), session.run(list(writes), feeds), strict=True)

@@ -59,7 +59,10 @@ def test_every_figure_of_a_committed_record_is_computed_again(folder: Path) -> N
     if found.matched_filters:
         assert compared.missing == ()
         again |= {key: found.figures[key] for key in ("command", "reference")}
-        text = card.text(folder.name, again, real=bool(found.made and found.made.real_data))
+        beside = folder / record.PRECISION
+        halves = json.loads(beside.read_text()) if beside.is_file() else None
+        real = bool(found.made and found.made.real_data)
+        text = card.text(folder.name, again, halves, real)
         assert text == (folder / "card.md").read_text()
 
 

@@ -7,6 +7,7 @@
 | `calibration.json` | how scores become probabilities, and the steps of the score | for boxes |
 | `figures.json` | the figures that were measured | |
 | `matched-filters.jsonl` | what matched filters found on the phantoms | |
+| `precision.json` | what the graphs for GPUs change, which may be FP16 | |
 | `balance.json`, `card.md` | each detector's shift of calcifications; the release's card | |
 
 Everything in `figures.json` but what names the run can be computed again from the rest.
@@ -33,8 +34,8 @@ from training.evaluation.predictions import Case, PredictionsError
 Model = TypeVar("Model", bound=BaseModel)
 LIMIT = 1_000_000  # bytes: a record is committed
 MADE, CALIBRATION, FIGURES = "record.json", "calibration.json", "figures.json"
-BALANCE = "balance.json"
-KEPT = (MADE, CALIBRATION, FIGURES, rival.FILE, BALANCE, "card.md")
+BALANCE, PRECISION = "balance.json", "precision.json"
+KEPT = (MADE, CALIBRATION, FIGURES, rival.FILE, BALANCE, PRECISION, "card.md")
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "onnxruntime")
 RAISED_SCORE = 8  # the lowest score of the levels soon and urgent in a release
 
