@@ -96,13 +96,14 @@ def _apart(step: Step, known: Tensors, ask: Ask) -> Iterator[tuple[str, float]]:
     """How far what is answered lies from what is known, tensor by tensor."""
     right = {own: known[name] for own, name in step.writes.items()}
     said = ask(step.model, {own: known[name] for own, name in step.reads.items()})
-    if "boxes" in right:
+    ranked = "boxes" in right
+    if ranked:
         yield from _boxes_apart(right, said)
     for name, value in right.items():
-        # Equals may change places, and kinds and judgements with them: these are ranked too.
         if name != "boxes":
-            one, other = (np.sort(x.astype(np.float64)) for x in (value, said[name]))
-            yield name, float(np.abs(one - other).max())
+            # Boxes of equal scores may change places: then scores are compared by rank.
+            one, other = (np.sort(x, axis=None) if ranked else x for x in (value, said[name]))
+            yield name, float(np.abs(one.astype(np.float64) - other).max())
 
 
 def _boxes_apart(right: Tensors, said: Tensors) -> Iterator[tuple[str, float]]:
