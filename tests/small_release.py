@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
-from mammo.scoring import Calibration, Scale
+from mammo.scoring import Calibration, Scale, Whole
 from triton_repo.build import build
 from triton_repo.contract import AVERAGE, CLASSIFIER, DETECTOR, FUSION, ONE, Members, Sizes
 
@@ -95,6 +95,23 @@ def _classifier(path: Path) -> Path:
     )
 
 
+def _view_classifier(path: Path) -> Path:
+    """The brighter, the more suspicious."""
+    node = helper.make_node
+    return _save(
+        path,
+        [
+            node("Cast", ["image"], ["gray"], to=FLOAT),
+            node("ReduceMean", ["gray", "all"], ["mean"], keepdims=0),
+            node("Div", ["mean", "white"], ["brightness"]),
+            node("Reshape", ["brightness", "one"], ["suspicion"]),
+        ],
+        [_value("image", UINT8, 1, SIZES.height, SIZES.width)],
+        [_value("suspicion", FLOAT, 1)],
+        {"white": np.float32(256), "all": np.array([1, 2, 3]), "one": np.array([1, 1])},
+    )
+
+
 def _joint(path: Path, told: dict[str, tuple[int, list[int]]], count: int | None) -> Path:
     """The mean of what two models say of each tensor; of whole numbers what the second says."""
     node = helper.make_node
@@ -122,7 +139,9 @@ def _build(folder: Path, graphs: dict[str, Path], members: Members) -> None:
         members=members,
         sizes=SIZES,
         preparation=Preparation(height=SIZES.height, width=SIZES.width),
-        calibration=Calibration(0.0, 1.0, 1.0, 0.0, 1.0),
+        calibration=Calibration(
+            0.0, 1.0, 1.0, 0.0, 1.0, Whole(0.0, 1.0, 0.5) if members.views else None
+        ),
         scale=Scale(tuple(n / 10 for n in range(1, 10)), urgent=10, soon=8, routine=4),
         finding_threshold=0.1,
         valid_for=(SourceKind.FFDM, SourceKind.FILM),
@@ -134,12 +153,15 @@ def _build(folder: Path, graphs: dict[str, Path], members: Members) -> None:
 
 @pytest.fixture(scope="session")
 def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of releases: `small` and, with two detectors and two classifiers, `several`."""
+    """A folder of releases: `small` and, with two detectors and two classifiers, `several`.
+
+    The latter has a classifier of whole views too.
+    """
     folder = tmp_path_factory.mktemp("releases")
     made = tmp_path_factory.mktemp("graphs")
     finding, judging = _detector(made / "detector.onnx"), _classifier(made / "classifier.onnx")
     _build(folder / "small", {DETECTOR: finding, CLASSIFIER: judging}, ONE)
-    two = Members(("first", "second"), ("kind", "strict"))
+    two = Members(("first", "second"), ("kind", "strict"), ("whole",))
     boxes, scores = [4, 4], [4]
     found = {
         "boxes": (FLOAT, boxes), "detection": (FLOAT, scores), "kind": (INT32, scores)
@@ -150,5 +172,6 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         AVERAGE: _joint(made / "average.onnx", judged, count=None),
     }
     networks = dict.fromkeys(two.detectors, finding) | dict.fromkeys(two.classifiers, judging)
+    networks |= dict.fromkeys(two.views, _view_classifier(made / "whole.onnx"))
     _build(folder / "several", networks | joints, two)
     return folder

@@ -1,7 +1,9 @@
 """From trained networks to the ONNX files of a release, checked against torch."""
 
+import inspect
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -113,7 +115,7 @@ def write(
             external_data=False,
             input_names=[t.name for t in named.inputs],
             output_names=[t.name for t in named.outputs],
-            dynamic_shapes=tuple({0: batch} for _ in args) if batch else None,
+            dynamic_shapes=_any_batch(served, len(args), batch) if batch else None,
             verbose=False,
         )
     path.parent.mkdir(exist_ok=True)
@@ -127,7 +129,14 @@ def write(
         compare(path, named, example, expected if isinstance(expected, tuple) else (expected,))
 
 
-_NUMPY = {"UINT8": "uint8", "FP32": "float32", "INT32": "int32"}
+def _any_batch(served: nn.Module, inputs: int, batch: object) -> tuple[Any, ...]:
+    """The first axis of every input, in the shape of `forward`'s parameters."""
+    axes = tuple({0: batch} for _ in range(inputs))
+    parameters = inspect.signature(served.forward).parameters.values()
+    together = any(one.kind is inspect.Parameter.VAR_POSITIONAL for one in parameters)
+    return (axes,) if together else axes
+
+
 _ONNX = {
     "UINT8": onnx.TensorProto.UINT8,
     "FP32": onnx.TensorProto.FLOAT,

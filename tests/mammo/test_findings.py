@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mammo.findings import RawView, locate, of_view
 from mammo.geometry import Geometry
-from mammo.scoring import Calibration, Scale, highest
+from mammo.scoring import Calibration, Scale, Whole, highest
 
 # The detector's word alone: the rest is as sure as it can be.
 IDENTITY = Calibration(0.0, 1.0, 0.0, 100.0, 0.0)
@@ -92,3 +92,35 @@ def test_scores_of_exactly_zero_and_one_stay_finite() -> None:
     never, ever = np.array([0.0, 1.0]), np.array([1.0, 0.0])
     p = Calibration(0, 1, 1, 0, 1).probability(never, ever, ever)
     assert np.isfinite(p).all()
+
+
+JOINED = replace(IDENTITY, view=Whole(-1.0, 1.0, 0.5))
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_worse_finding_or_a_more_suspicious_view_never_lowers_a_views_probability(
+    worst: float, low: float, high: float
+) -> None:
+    low, high = sorted((low, high))
+    assert JOINED.of_view(worst, low) <= JOINED.of_view(worst, high)
+    assert JOINED.of_view(low, worst) <= JOINED.of_view(high, worst)
+
+
+def test_the_look_at_the_whole_is_joined_by_the_formula() -> None:
+    odds_of_e = np.e / (1 + np.e)  # its logit is 1
+    assert JOINED.of_view(odds_of_e, odds_of_e) == pytest.approx(1 / (1 + np.exp(-0.5)))
+
+
+def test_a_release_that_does_not_look_at_the_whole_goes_by_the_worst_finding() -> None:
+    assert IDENTITY.of_view(0.3, None) == 0.3
+    view = of_view(
+        replace(raw((10, 20, 30, 60, 0.7)), suspicion=0.99),
+        GEOMETRY, BREAST, "MLO", IDENTITY, SCALE, 0.1,
+    )  # fmt: skip
+    assert view.probability == pytest.approx(0.7, abs=1e-6)
+
+
+def test_a_suspicious_view_without_a_box_has_a_probability_of_its_own() -> None:
+    view = of_view(replace(raw(), suspicion=0.9), GEOMETRY, BREAST, "MLO", JOINED, SCALE, 0.1)
+    assert view.findings == ()
+    assert 0 < view.probability < 0.9

@@ -109,6 +109,8 @@ def answer(**changed: object) -> RawView:
         {"lesion": np.array([np.nan, 0.5, 0, 0], np.float32)},
         {"malignancy": np.array([1.5, 0.5, 0, 0], np.float32)},
         {"kind": np.array([0, 2, 0, 0], np.int32)},
+        {"suspicion": float("nan")},
+        {"suspicion": 1.5},
     ],
 )
 def test_an_impossible_answer_is_a_failure_and_never_a_low_score(wrong: dict[str, object]) -> None:

@@ -1,7 +1,7 @@
 """A tiny training from nothing to a release, killed and taken up again on the way."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import nn
 
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, logit
+from tests.training.tiny import TINY
 from training import calibrate, loop, material, mining, recipe, release
 from training.datasets.record import Lesion, Split
 from training.datasets.store import Store, View
@@ -123,6 +124,32 @@ def test_calibration_recovers_the_odds_it_was_drawn_from() -> None:
     assert fitted == pytest.approx(asdict(truth), abs=0.2)
 
 
+def test_views_are_calibrated_from_their_worst_finding_and_the_look_at_the_whole() -> None:
+    rng = np.random.default_rng(1)
+    cases = []
+    for _ in range(6000):
+        detection, suspicion = rng.uniform(0.02, 0.98, 2)
+        odds = -0.5 + 0.8 * logit(detection) + 1.2 * logit(suspicion)
+        malignant = bool(rng.random() < 1 / (1 + np.exp(-odds)))
+        # A lesion as often as the detector says, malignant always: its probability is its own.
+        there = rng.random() < detection
+        lesions = (Lesion((0, 0, 10, 10), "mass", malignant=True),) if there else ()
+        view = View("s", "n", "p", "L", "CC", Split.VALIDATION, malignant, lesions, (), ())
+        one = np.array([[2.0, 2.0, 8.0, 8.0]])
+        half = np.array([0.5])
+        found = Prediction(one, np.array([detection]), np.array([0]), half, half, suspicion)
+        cases.append(Case(view, found))
+    # Malignancy needs both outcomes to be fitted.
+    benign = (Lesion((0, 0, 10, 10), "mass", malignant=False),)
+    cases[0] = replace(cases[0], view=replace(cases[0].view, lesions=benign))
+    fitted = calibrate.fit([cases])
+    assert fitted.view is not None
+    assert asdict(fitted.view) == pytest.approx(
+        {"intercept": -0.5, "findings": 0.8, "suspicion": 1.2}, abs=0.12
+    )
+    assert calibrate.read(json.loads(json.dumps(asdict(fitted)))) == fitted
+
+
 def test_a_false_alarm_touches_no_lesion_and_the_worst_come_first() -> None:
     boxes = np.array([[0, 0, 20, 20], [40, 40, 60, 60], [70, 70, 90, 90]] + [[99, 9, 110, 20]] * 4)
     found = Found(boxes.astype(np.float64), np.linspace(0.9, 0.1, 7), np.zeros(7, np.int64))
@@ -173,24 +200,36 @@ def test_several_processes_draw_what_one_draws(tmp_path: Path) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_one_command_makes_a_release_and_a_second_one_repeats_it(tmp_path: Path) -> None:
-    arguments = ["--data", "none", "--out", str(tmp_path / "run"), "--quick", "--name", "tiny"]
-    release.main(arguments)
-    built = releases.load(tmp_path / "run" / "releases" / "tiny")
-    figures = json.loads((tmp_path / "run" / "figures.json").read_text())
+def test_one_command_makes_a_release_and_a_second_one_repeats_it(
+    tiny: Path, tmp_path: Path
+) -> None:
+    built = releases.load(tiny / "releases" / "tiny")
+    figures = json.loads((tiny / "figures.json").read_text())
     assert figures["phantoms"]["images"] == 12
     assert "cbis_ddsm_test" not in figures  # phantoms alone were given
     assert list(built.manifest.scale.steps) == sorted(built.manifest.scale.steps)
-    card = (tmp_path / "run" / "releases" / "tiny" / "card.md").read_text()
+    card = (built.folder / "card.md").read_text()
     assert "Not for clinical use" in card
-    assert built.manifest.members == recipe.load("quick").members
-    assert len(built.manifest.members.detectors) == len(built.manifest.members.classifiers) == 2
+    members = built.manifest.members
+    assert members == recipe.load("quick").members
+    assert len(members.detectors) == len(members.classifiers) == len(members.views) == 2
+    assert built.manifest.calibration.view is not None
     # Nothing is trained or measured again, and the record is small enough to commit.
-    release.main([*arguments, "--record", str(tmp_path / "kept")])
+    release.main([*TINY, str(tiny), "--record", str(tmp_path / "kept")])
     kept = list((tmp_path / "kept").iterdir())
     assert {"figures.json", "record.json", "card.md"} <= {path.name for path in kept}
     assert sum(path.stat().st_size for path in kept) < 1_000_000
-    assert releases.load(tmp_path / "run" / "releases" / "tiny").digest == built.digest
+    assert releases.load(tiny / "releases" / "tiny").digest == built.digest
+
+
+@pytest.mark.timeout(600)
+def test_every_model_has_a_graph_for_gpus_whose_scores_hardly_differ(tiny: Path) -> None:
+    built = releases.load(tiny / "releases" / "tiny")
+    assert built.planned.keys() == built.graphs.keys()
+    assert built.manifest.precision == "FP16"
+    found = json.loads((tiny / "precision.json").read_text())
+    assert found["rank_correlation"] > 0.9
+    assert found["largest_change"]["view_probability"] < 0.05
 
 
 def test_a_wrong_data_folder_is_one_sentence(

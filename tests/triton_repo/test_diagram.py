@@ -31,7 +31,7 @@ def test_each_model_is_reached_by_an_arrow_for_each_that_it_reads_from(drawn: Re
     makers = {"image": "view"} | {
         name: step.model.name for step in drawn.steps for name in step.writes.values()
     }
-    answers = {makers[name] for name in ("boxes", "detection", "kind", "lesion", "malignancy")}
+    answers = {makers[tensor.name] for tensor in drawn.manifest.ensemble.outputs}
     wanted = sum(len({makers[name] for name in step.reads.values()}) for step in drawn.steps)
     picture = ET.fromstring(svg(drawn))
     arrows = [path for path in picture.iter(f"{SVG}path") if path.get("class") == "arrow"]
