@@ -39,7 +39,7 @@ def read(path: Path, sizes: Sizes) -> NDArray[np.uint8]:
     wanted = f"a gray PNG of {sizes.width} x {sizes.height}"
     try:
         picture = np.asarray(imagecodecs.png_decode(path.read_bytes()))
-    except imagecodecs.PngError:
+    except (ValueError, imagecodecs.PngError):
         raise ReleaseError(f"{path.name} is not {wanted}.") from None
     if picture.shape != (sizes.height, sizes.width) or picture.dtype != np.uint8:
         raise ReleaseError(f"{path.name} is not {wanted}.")
