@@ -194,7 +194,8 @@ def load(folder: Path) -> Release:
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = "".join(f"{part}: " for part in (".".join(map(str, first["loc"])),) if part)
+        place = ".".join(str(part) for part in first["loc"])
+        where = f"{place}: " if place else ""
         raise ReleaseError(f"{path} is not a release's manifest: {where}{first['msg']}.") from None
     present = set(listed_files(folder))
     for name in sorted(manifest.files.keys() | present):
