@@ -91,6 +91,27 @@ class Site(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
 
 
+class Promotion(Base):
+    """A release that was made a site's active one. Rows are added, and nothing else."""
+
+    __tablename__ = "promotions"
+    __table_args__ = (
+        CheckConstraint("release IS DISTINCT FROM before", name="changes"),
+        CheckConstraint("undoes < id", name="undoes_an_earlier_one"),
+        CheckConstraint("undoes IS NULL OR before IS NOT NULL", name="undoes_something"),
+        UniqueConstraint("undoes"),  # one is gone back on once
+        Index("ix_promotions_site_id", "site", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    site: Mapped[str]  # a name that was; history outlives the site
+    release: Mapped[str] = mapped_column(C, ForeignKey("releases.digest"))
+    before: Mapped[str | None] = mapped_column(C, ForeignKey("releases.digest"))
+    undoes: Mapped[int | None] = mapped_column(ForeignKey("promotions.id"))
+    code_version: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
 class Run(Base):
     """One execution of the job over one prefix."""
 

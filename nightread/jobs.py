@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -31,6 +32,10 @@ from ray_jobs.job import Job, who_am_i
 from triton_repo.release import Release
 
 _UNDEFINED_TABLE, _NO_PERMISSION = "42P01", "42501"
+_RIGHTS = {
+    "database_url": "make it a member of nightread_app",
+    "migration_database_url": "name the schema's owner in NIGHTREAD_MIGRATION_DATABASE_URL",
+}
 
 
 def parse_prefix(url: str) -> runs.Prefix:
@@ -95,8 +100,11 @@ def job_of(
     )
 
 
+Login = Literal["database_url", "migration_database_url"]
+
+
 @contextmanager
-def said_plainly(settings: Settings) -> Iterator[None]:
+def said_plainly(settings: Settings, login: Login = "database_url") -> Iterator[None]:
     """Turn what a service did to us into one sentence and an exit code."""
     try:
         yield
@@ -113,11 +121,12 @@ def said_plainly(settings: Settings) -> Iterator[None]:
     except SiteError as error:
         raise ConfigurationError(f"{error} Correct its row in the table `sites`.") from None
     except DBAPIError as error:
-        raise _database_said(error, settings) from None
+        raise _database_said(error, settings, login) from None
 
 
-def _database_said(error: DBAPIError, settings: Settings) -> NightreadError:
-    url = make_url(settings.need("database_url"))
+def _database_said(error: DBAPIError, settings: Settings, login: Login) -> NightreadError:
+    url = make_url(settings.need(login))
+    variable = f"NIGHTREAD_{login.upper()}"
     where = f"PostgreSQL at {url.host}:{url.port or 5432}"
     code = getattr(error.orig, "pgcode", None)
     if code == _UNDEFINED_TABLE:
@@ -126,18 +135,17 @@ def _database_said(error: DBAPIError, settings: Settings) -> NightreadError:
         )
     if code == _NO_PERMISSION:
         return ServiceError(
-            f"{where} refused {url.username!r} a right that it needs: make it a member of "
-            "nightread_app."
+            f"{where} refused {url.username!r} a right that it needs: {_RIGHTS[login]}."
         )
     if isinstance(error, OperationalError):
         text = str(error.orig)
         if "authentication failed" in text or "no password supplied" in text:
             return ServiceError(
                 f"{where} refused the password of {url.username!r}: check the passfile that "
-                "NIGHTREAD_DATABASE_URL names."
+                f"{variable} names."
             )
         return ServiceError(
-            f"{where} could not be reached, or went away: check NIGHTREAD_DATABASE_URL and that "
+            f"{where} could not be reached, or went away: check {variable} and that "
             "the server runs."
         )
     return ServiceError(f"{where} refused a statement (SQLSTATE {code}): see the server's log.")

@@ -5,9 +5,10 @@ from pathlib import Path
 from db.runs import Prefix
 from db.session import connect, in_transaction
 from db.sites import load as load_sites
-from nightread.errors import Refused
+from nightread.errors import Refused, UsageError
 from nightread.settings import Settings
 from triton_repo.release import Release, ReleaseError, default_name, load
+from triton_repo.verify import problems
 
 
 def newest(releases: Path) -> str:
@@ -53,3 +54,30 @@ def open_chosen(name: str | None, settings: Settings, releases: Path | None = No
     """The release called `name`, else the settings', else the newest."""
     where = releases or settings.releases_dir
     return open_release(where, name or settings.release or newest(where))
+
+
+def require_digest(release: Release, digest: str) -> None:
+    """Raises `Refused` unless the manifest's SHA-256 begins with `digest`."""
+    if not release.digest.startswith(digest):
+        raise Refused(
+            f"Refused {release.manifest.name}: its manifest is another one, {release.digest[:12]} "
+            f"and not {digest[:12]}."
+        )
+
+
+def faults(release: Release) -> list[str]:
+    """A sentence for each thing that keeps a release from being sound."""
+    try:
+        return list(problems(release))
+    except ModuleNotFoundError:
+        raise UsageError(
+            "A release's graphs are run by onnxruntime, which is not installed: "
+            "pip install 'nightread[local]' -c constraints.txt, then try again."
+        ) from None
+
+
+def require_sound(release: Release) -> None:
+    """Raises `Refused` with everything that is wrong."""
+    wrong = faults(release)
+    if wrong:
+        raise Refused(f"{release.manifest.name} is not sound. " + " ".join(wrong))

@@ -264,6 +264,132 @@ class ServiceStatus(Shape):
     proof: str
 
 
+class NamedRelease(Shape):
+    name: str
+    digest: str  # SHA-256 of the manifest, hex
+
+
+class ListedRelease(Shape):
+    name: str
+    digest: str | None  # null: refused
+    refused: str | None  # why
+    newest: bool  # what a command means that is told no other
+    valid_for: list[str]
+    description: str | None
+    active_at: list[str]  # sites; none without a database
+
+
+class ListDocument(Shape):
+    """`nightread models list --json`."""
+
+    releases: list[ListedRelease]
+
+
+class CompiledGraph(Shape):
+    graph: str
+    generation: str  # of GPUs, by compute capability
+    layers: int
+    plan_bytes: int
+    refused: str | None
+
+
+class VerifyDocument(Shape):
+    """`nightread models verify --json`."""
+
+    name: str
+    digest: str
+    target: str
+    files: int  # whose digests are right
+    canary_boxes: int
+    reference_views: int
+    problems: list[str]  # none: the release is sound
+    compiled: list[CompiledGraph]  # for tensorrt alone
+
+
+class TensorShape(Shape):
+    name: str
+    dtype: str
+    dims: list[int]  # without the batch
+
+
+class ModelShape(Shape):
+    name: str
+    reads: list[TensorShape]
+    answers: list[TensorShape]
+
+
+class PreparationShape(Shape):
+    """See `mammo.prepare.Preparation`."""
+
+    height: int
+    width: int
+    margin: float
+    version: str
+    half_jpeg_2000: bool
+
+
+class WholeShape(Shape):
+    intercept: float
+    findings: float
+    suspicion: float
+
+
+class CalibrationShape(Shape):
+    """See `mammo.scoring.Calibration`."""
+
+    lesion_intercept: float
+    detection: float
+    lesion: float
+    malignancy_intercept: float
+    malignancy: float
+    view: WholeShape | None
+
+
+class OperatingPoints(Shape):
+    finding_threshold: float  # the detector's confidence from which a box is reported
+    steps: list[float]  # probabilities from which a score is 2 to 10
+    urgent: int  # the lowest score of the level
+    soon: int
+    routine: int
+
+
+class ToleranceShape(Shape):
+    score: float
+    box: float  # prepared pixels
+    least: float  # the detector's confidence from which a box is compared
+
+
+class ReferenceShape(Shape):
+    """Views whose scores the release has to repeat."""
+
+    tolerances: dict[str, ToleranceShape]  # by target
+    boxes: dict[str, int]  # by the view's file
+
+
+class ShowDocument(Shape):
+    """`nightread models show --json`."""
+
+    name: str
+    digest: str
+    description: str
+    intended_use: str
+    valid_for: list[str]
+    models: list[ModelShape]
+    precision: str
+    preparation: PreparationShape
+    calibration: CalibrationShape
+    operating_points: OperatingPoints
+    reference: ReferenceShape
+
+
+class PromoteDocument(Shape):
+    """`nightread models promote --json`."""
+
+    site: str
+    before: NamedRelease | None  # null: the site had no release of its own
+    now: NamedRelease
+
+
 class EvaluatedFigure(Shape):
     """One figure; `null` where it is not defined, or too little was drawn for an interval."""
 

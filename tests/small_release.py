@@ -22,6 +22,10 @@ FLOAT, INT32, INT64, UINT8 = (
 )
 
 
+TWO = Members(("first", "second"), ("kind", "strict"), ("whole",))
+MEMBERS = {"small": ONE, "several": TWO}  # of the releases below
+
+
 def _value(name: str, kind: int, *dims: int) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, kind, [1, *dims])
 
@@ -161,7 +165,6 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("graphs")
     finding, judging = _detector(made / "detector.onnx"), _classifier(made / "classifier.onnx")
     _build(folder / "small", {DETECTOR: finding, CLASSIFIER: judging}, ONE)
-    two = Members(("first", "second"), ("kind", "strict"), ("whole",))
     boxes, scores = [4, 4], [4]
     found = {
         "boxes": (FLOAT, boxes), "detection": (FLOAT, scores), "kind": (INT32, scores)
@@ -171,7 +174,7 @@ def small_releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         FUSION: _joint(made / "fusion.onnx", found, count=4),
         AVERAGE: _joint(made / "average.onnx", judged, count=None),
     }
-    networks = dict.fromkeys(two.detectors, finding) | dict.fromkeys(two.classifiers, judging)
-    networks |= dict.fromkeys(two.views, _view_classifier(made / "whole.onnx"))
-    _build(folder / "several", networks | joints, two)
+    networks = dict.fromkeys(TWO.detectors, finding) | dict.fromkeys(TWO.classifiers, judging)
+    networks |= dict.fromkeys(TWO.views, _view_classifier(made / "whole.onnx"))
+    _build(folder / "several", networks | joints, TWO)
     return folder

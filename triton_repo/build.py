@@ -7,15 +7,18 @@ from pathlib import Path
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
-from triton_repo import canary, configs, contract
+from triton_repo import canary, configs, contract, drawn, reference
 from triton_repo.contract import ENSEMBLE, ONE, Members, Sizes
 from triton_repo.graphs import Graphs
 from triton_repo.release import (
     CARD,
     MODELS,
+    REFERENCE,
+    Answer,
     Canary,
     Manifest,
     Precision,
+    Reference,
     Release,
     graph_file,
     listed_files,
@@ -48,8 +51,9 @@ def build(
     """Write the release `folder` (its name is the release's) and load it back.
 
     `graphs` are ONNX files that keep the contract, by the names of the ensemble's models; they
-    are copied, and so are `planned`, the same for TensorRT, of any batch and in `precision`. An existing folder of that name is replaced. Raises `ReleaseError` when the
-    result is not whole.
+    are copied, and so are `planned`, the same for TensorRT, of any batch and in `precision`. What
+    the graphs say of the reference views is what `models verify` wants to hear again. An existing
+    folder of that name is replaced. Raises `ReleaseError` when the result is not whole.
     """
     shutil.rmtree(folder, ignore_errors=True)
     models = folder / MODELS
@@ -69,7 +73,13 @@ def build(
         planned_file(folder, name).parent.mkdir(exist_ok=True)
         shutil.copy(graph, planned_file(folder, name))
     (folder / CARD).write_text(card)
-    answer = Graphs(steps, graphs)(canary.image(sizes))
+    ensemble = Graphs(steps, graphs)
+    (folder / REFERENCE).mkdir()
+    views = {}
+    for number, view in enumerate(drawn.views(preparation)):
+        name = f"{REFERENCE}/{number:02}.png"
+        reference.write(folder / name, view)
+        views[name] = Answer.of(ensemble(view))
     manifest = Manifest(
         name=folder.name,
         description=description,
@@ -82,14 +92,8 @@ def build(
         scale=scale,
         finding_threshold=finding_threshold,
         valid_for=valid_for,
-        canary=Canary(
-            count=answer.count,
-            boxes=[tuple(map(float, box)) for box in answer.boxes[: answer.count]],
-            detection=[float(p) for p in answer.detection[: answer.count]],
-            lesion=[float(p) for p in answer.lesion[: answer.count]],
-            malignancy=[float(p) for p in answer.malignancy[: answer.count]],
-            suspicion=answer.suspicion,
-        ),
+        canary=Canary.of(ensemble(canary.image(sizes))),
+        reference=Reference(tolerances=reference.tolerances(finding_threshold), views=views),
         files={name: sha256(folder / name) for name in listed_files(folder)},
     )
     write_manifest(folder, manifest)

@@ -1,9 +1,9 @@
 """A release: the model files and every number that a job needs to use them.
 
-A release is a folder: `manifest.json`, `card.md` and `models/`, which is Triton's model
-repository. The manifest names each file by its SHA-256, so that a release is either exactly
-what was measured or is refused. The SHA-256 of the manifest itself is the release's name in
-the database.
+A release is a folder: `manifest.json`, `card.md`, `models/`, which is Triton's model repository,
+and `reference/`, views whose scores are known. The manifest names each file by its SHA-256, so
+that a release is either exactly what was measured or is refused. The SHA-256 of the manifest
+itself is the release's name in the database.
 """
 
 import hashlib
@@ -12,20 +12,23 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mammo.codes import SourceKind
+from mammo.findings import RawView
 from mammo.prepare import Preparation
 from mammo.scoring import Calibration, Scale
 from triton_repo.contract import ONE, Members, Model, Sizes, Step, ensemble, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
 PLANNED = "tensorrt"  # the folder of the graphs that TensorRT's plans are built from
+REFERENCE = "reference"  # the folder of the views whose scores the manifest holds
 DEFAULT_DIR = Path(__file__).parent / "releases"
 
 Precision = Literal["FP32", "FP16"]
+Target = Literal["cpu", "tensorrt"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -33,8 +36,8 @@ class ReleaseError(Exception):
     """A release that must not be used: which file, and why. One sentence."""
 
 
-class Canary(BaseModel):
-    """What the ensemble must answer to `triton_repo.canary.image`."""
+class Answer(BaseModel):
+    """What the ensemble says of a view."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,8 +47,45 @@ class Canary(BaseModel):
     lesion: list[Probability]
     malignancy: list[Probability]
     suspicion: Probability | None = None
+
+    @classmethod
+    def of(cls, raw: RawView) -> Self:
+        """What was said, without the rows that are no boxes."""
+        n = raw.count
+        return cls(
+            count=n,
+            boxes=[tuple(map(float, box)) for box in raw.boxes[:n]],
+            detection=[float(p) for p in raw.detection[:n]],
+            lesion=[float(p) for p in raw.lesion[:n]],
+            malignancy=[float(p) for p in raw.malignancy[:n]],
+            suspicion=raw.suspicion,
+        )
+
+
+class Canary(Answer):
+    """What the ensemble must answer to `triton_repo.canary.image`."""
+
     score_tolerance: float = 1e-3
     box_tolerance: float = 0.5  # prepared pixels
+
+
+class Tolerance(BaseModel):
+    """How far an answer may be from the right one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    score: float = Field(gt=0, lt=1)
+    box: float = Field(gt=0)  # prepared pixels
+    least: Probability = 0.0  # the detector's confidence from which a box is compared
+
+
+class Reference(BaseModel):
+    """Views that lie in the release, and what the ensemble must say of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tolerances: dict[Target, Tolerance] = {}
+    views: dict[str, Answer] = {}  # by the picture's path below the release's folder
 
 
 class Manifest(BaseModel):
@@ -65,7 +105,15 @@ class Manifest(BaseModel):
     finding_threshold: Probability  # detector's confidence from which a box is reported
     valid_for: tuple[SourceKind, ...]
     canary: Canary
+    reference: Reference = Reference()
     files: dict[str, str]  # path below the release's folder: SHA-256, hex
+
+    @model_validator(mode="after")
+    def _views_are_files(self) -> Self:
+        """A view that is no file of the release could be any file of the machine."""
+        if self.reference.views.keys() != {n for n in self.files if n.startswith(f"{REFERENCE}/")}:
+            raise ValueError(f"its reference views are not the files in {REFERENCE}/")
+        return self
 
     @property
     def ensemble(self) -> Model:
@@ -119,19 +167,23 @@ def sha256(path: Path) -> str:
 
 
 def listed_files(folder: Path) -> list[str]:
-    """Every file that the manifest has to name: the card and all that Triton could load."""
-    parts = (folder / MODELS, folder / PLANNED)
-    below = sorted(p for part in parts for p in part.rglob("*") if p.is_file())
-    wanted = [p for p in below if "__pycache__" not in p.parts]
-    return [CARD, *(p.relative_to(folder).as_posix() for p in wanted)]
+    """Every file that the manifest has to name: all but itself.
+
+    Links are not followed, whatever they lead to.
+    """
+    below = (p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
+    names = sorted(p.relative_to(folder).as_posix() for p in below if "__pycache__" not in p.parts)
+    return [name for name in names if name != MANIFEST]
 
 
 def load(folder: Path) -> Release:
     """The release in `folder`.
 
-    Raises `ReleaseError` naming the file that is missing, added or changed.
+    Raises `ReleaseError` naming the file that is missing, added, changed or a link.
     """
     path = folder / MANIFEST
+    for link in sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_symlink()):
+        raise ReleaseError(f"Refused {folder.name}: {link.as_posix()} is a link, not a file.")
     try:
         text = path.read_bytes()
         manifest = Manifest.model_validate_json(text)
@@ -142,10 +194,9 @@ def load(folder: Path) -> Release:
         ) from None
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ReleaseError(
-            f"{path} is not a release's manifest: {where}: {first['msg']}."
-        ) from None
+        place = ".".join(str(part) for part in first["loc"])
+        where = f"{place}: " if place else ""
+        raise ReleaseError(f"{path} is not a release's manifest: {where}{first['msg']}.") from None
     present = set(listed_files(folder))
     for name in sorted(manifest.files.keys() | present):
         if name not in manifest.files:

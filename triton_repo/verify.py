@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from triton_repo import canary, configs
+from triton_repo import canary, configs, reference
 from triton_repo.graphs import Graphs, signature
 from triton_repo.release import Release
 
@@ -11,7 +11,8 @@ def problems(release: Release) -> Iterator[str]:
     """One sentence for each thing that is wrong; nothing when the release is sound.
 
     Files are as named (`release.load` has seen to that); here: configurations are what the
-    contract prints, graphs have the contract's tensors, and the canary gets its answer.
+    contract prints, graphs have the contract's tensors, and the canary and the reference views
+    get their answers.
     """
     sizes, members = release.manifest.sizes, release.manifest.members
     weights = configs.weights_digest(release.graphs.values())
@@ -23,6 +24,8 @@ def problems(release: Release) -> Iterator[str]:
         if signature(release.graphs[model.name]) != {*model.inputs, *model.outputs}:
             yield f"{model.name}/1/model.onnx does not have the contract's tensors."
             return
-    wrong = canary.problem(release.manifest.canary, Graphs.of(release)(canary.image(sizes)))
+    ensemble = Graphs.of(release)
+    wrong = canary.problem(release.manifest.canary, ensemble(canary.image(sizes)))
     if wrong:
         yield f"On this machine {wrong}."
+    yield from reference.problems(release, ensemble, "cpu")

@@ -8,13 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nightread.cli.options import Config
+from nightread.cli.options import Config, Json
 from nightread.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from nightread.shapes import ShowDocument, TensorShape, VerifyDocument
+    from triton_repo.ahead import Compiled
     from triton_repo.release import Release
 
-app = typer.Typer(help="Releases: list, verify, show, serve.", no_args_is_help=True)
+app = typer.Typer(help="Releases: list, verify, show, promote, serve.", no_args_is_help=True)
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[RELEASE]", help="The newest one unless named.")
@@ -25,26 +27,28 @@ Dir = Annotated[
 
 
 @app.command("list")
-def list_(releases: Dir = None, config: Config = None) -> None:
-    """Show the releases, the default one marked.
+def list_(releases: Dir = None, as_json: Json = False, config: Config = None) -> None:
+    """Show the releases, the default one marked, and the sites at which each is active.
 
     Example: nightread models list
     """
-    from nightread.releases import newest
+    from nightread.release_documents import listed, sites_by_release
     from nightread.settings import load_settings
-    from triton_repo.release import ReleaseError, load, names
 
-    where = releases or load_settings(config).releases_dir
-    table = Table("release", "digest", "valid for", "description", box=None)
-    for name in names(where):
-        try:
-            release = load(where / name)
-        except ReleaseError as error:
-            table.add_row(name, "refused", "", str(error))
-            continue
-        mark = " (default)" if name == newest(where) else ""
-        kinds = ", ".join(release.manifest.valid_for)
-        table.add_row(name + mark, release.digest[:12], kinds, release.manifest.description)
+    settings = load_settings(config)
+    sites = sites_by_release(settings)
+    if sites is None:
+        typer.echo("nightread: the database can't be asked which are active at sites", err=True)
+    document = listed(releases or settings.releases_dir, sites or {})
+    if as_json:
+        typer.echo(document.model_dump_json(indent=1))
+        return
+    table = Table("release", "digest", "active at", "valid for", "description", box=None)
+    for one in document.releases:
+        name = one.name + (" (default)" if one.newest else "")
+        kinds, sites_of = ", ".join(one.valid_for), ", ".join(one.active_at)
+        said = one.refused or one.description
+        table.add_row(name, (one.digest or "refused")[:12], sites_of, kinds, said)
     Console().print(table)
 
 
@@ -64,59 +68,75 @@ def verify(
             help="cpu: on this machine's; tensorrt: compiled for GPUs, which are not needed."
         ),
     ] = Target.CPU,
+    digest: Annotated[
+        str, typer.Option(help="What the manifest's SHA-256 must begin with.", metavar="HEX")
+    ] = "",
     releases: Dir = None,
+    as_json: Json = False,
     config: Config = None,
 ) -> None:
-    """Check a release: every file's digest, configurations, graphs, and the canary's scores.
+    """Check a release: every file's digest, configurations, graphs, and the scores that it states.
 
-    For tensorrt its graphs are compiled for each generation of GPUs instead of run.
+    Those are the canary's and the reference views', which lie in the release. For tensorrt its
+    graphs are compiled for each generation of GPUs instead of run. With --json the document is
+    printed for a release that is not sound too; one whose files are refused has none.
 
     Example: nightread models verify --target tensorrt
     """
-    from nightread.releases import open_chosen
+    from nightread.release_documents import verified
+    from nightread.releases import faults, open_chosen, require_digest
     from nightread.settings import load_settings
 
     release = open_chosen(name, load_settings(config), releases)
-    check = _compiled if target is Target.TENSORRT else _sound
-    check(release)
+    require_digest(release, digest)
+    if target is Target.TENSORRT:
+        plans = _compiled(release)
+        wrong = sorted({f"{p.graph} for {p.generation}: {p.refused}." for p in plans if p.refused})
+        document = verified(release, target, wrong, plans)
+    else:
+        document = verified(release, target, faults(release))
+    if as_json:
+        typer.echo(document.model_dump_json(indent=1))
+    elif target is Target.TENSORRT:
+        _plans(document)
+    if document.problems:
+        how = "does not compile" if target is Target.TENSORRT else "is not sound"
+        raise Refused(f"{document.name} {how}. " + " ".join(document.problems))
+    if as_json:
+        return
+    head = f"{document.name} {document.digest[:12]}:"
+    if target is Target.TENSORRT:
+        typer.echo(
+            f"{head} compiles for all of them, with the contract's tensors; scores and speed show "
+            "on a GPU alone"
+        )
+    else:
+        typer.echo(
+            f"{head} {document.files} files, configurations, graphs, {document.canary_boxes} "
+            f"canary boxes and {document.reference_views} reference views are right"
+        )
 
 
-def _sound(release: "Release") -> None:
-    from triton_repo.verify import problems
-
-    wrong = list(problems(release))
-    if wrong:
-        raise Refused(f"{release.manifest.name} is not sound. " + " ".join(wrong))
-    typer.echo(
-        f"{release.manifest.name} {release.digest[:12]}: {len(release.manifest.files)} files, "
-        f"configurations, graphs and {release.manifest.canary.count} canary boxes are right"
-    )
-
-
-def _compiled(release: "Release") -> None:
-    from triton_repo.ahead import GENERATIONS, Compiled, compiled
+def _compiled(release: "Release") -> "list[Compiled]":
+    from triton_repo.ahead import compiled
     from triton_repo.release import ReleaseError
 
-    def cell(one: Compiled) -> str:
-        return "refused" if one.refused else f"{one.plan_bytes / 1e6:.1f} MB"
-
     try:
-        plans = list(compiled(release))
+        return list(compiled(release))
     except ReleaseError as error:
         raise UsageError(str(error)) from None
+
+
+def _plans(document: "VerifyDocument") -> None:
+    from triton_repo.ahead import GENERATIONS
+
     table = Table("graph", "layers", *GENERATIONS, box=None)
-    for graph in dict.fromkeys(one.graph for one in plans):
-        row = [one for one in plans if one.graph == graph]
-        table.add_row(graph, str(row[0].layers), *map(cell, row))
+    for graph in dict.fromkeys(one.graph for one in document.compiled):
+        row = [one for one in document.compiled if one.graph == graph]
+        cells = ("refused" if one.refused else f"{one.plan_bytes / 1e6:.1f} MB" for one in row)
+        table.add_row(graph, str(row[0].layers), *cells)
     Console().print(table)
     typer.echo("; ".join(f"{name}: {cards}" for name, cards in GENERATIONS.items()))
-    refused = {f"{one.graph} for {one.generation}: {one.refused}." for one in plans if one.refused}
-    if refused:
-        raise Refused(f"{release.manifest.name} does not compile. " + " ".join(sorted(refused)))
-    typer.echo(
-        f"{release.manifest.name} {release.digest[:12]}: compiles for all of them, with the "
-        "contract's tensors; scores and speed show on a GPU alone"
-    )
 
 
 @app.command()
@@ -126,33 +146,112 @@ def show(
         Path | None, typer.Option("--out", help="FILE.svg: the ensemble as a picture.")
     ] = None,
     releases: Dir = None,
+    as_json: Json = False,
     config: Config = None,
 ) -> None:
     """Show what a release is: its models with their tensors, and what it may be used for.
 
+    And every number that makes a finding, a probability and a level of what the models say.
+
     Example: nightread models show --out ensemble.svg
     """
+    from nightread.release_documents import shown
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
-    from triton_repo.contract import Tensor
     from triton_repo.diagram import svg
 
-    def told(tensors: tuple[Tensor, ...]) -> str:
-        return ", ".join(f"{t.name} {t.dtype} {'x'.join(map(str, t.dims))}" for t in tensors)
-
     release = open_chosen(name, load_settings(config), releases)
-    table = Table("model", "reads", "answers", box=None)
-    for model in (step.model for step in release.steps):
-        table.add_row(model.name, told(model.inputs), told(model.outputs))
-    manifest = release.manifest
-    typer.echo(f"{manifest.name} {release.digest[:12]}: {manifest.description}")
-    Console().print(table)
-    typer.echo(f"Valid for {', '.join(manifest.valid_for)}. {manifest.intended_use}")
+    document = shown(release)
+    if as_json:
+        typer.echo(document.model_dump_json(indent=1))
+    else:
+        _shown(document)
     if out is not None:
         try:
             out.write_text(svg(release))
         except OSError as error:
             raise UsageError(f"{out} can't be written: {error.strerror}.") from None
+
+
+def _shown(document: "ShowDocument") -> None:
+    def told(tensors: "list[TensorShape]") -> str:
+        return ", ".join(f"{t.name} {t.dtype} {'x'.join(map(str, t.dims))}" for t in tensors)
+
+    def numbers(values: dict[str, object]) -> str:
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+
+    console = Console(soft_wrap=True)
+    typer.echo(f"{document.name} {document.digest}: {document.description}")
+    table = Table("model", "reads", "answers", box=None)
+    for model in document.models:
+        table.add_row(model.name, told(model.reads), told(model.answers))
+    Console().print(table)
+    scale = document.operating_points
+    reference = document.reference
+    allowed = (
+        f"{target}: {numbers(tolerance.model_dump())}"
+        for target, tolerance in reference.tolerances.items()
+    )
+    rows = {
+        "intended use": document.intended_use,
+        "valid for": ", ".join(document.valid_for),
+        "preparation": numbers(document.preparation.model_dump()),
+        "precision": f"{document.precision} on GPUs",
+        "calibration": numbers(document.calibration.model_dump(exclude={"view"})),
+        "of the view": numbers(document.calibration.view.model_dump())
+        if document.calibration.view
+        else "its worst finding's",
+        "finding from": f"a detection of {scale.finding_threshold}",
+        "score 2 to 10": "from " + ", ".join(f"{step:.4f}" for step in scale.steps),
+        "levels": f"urgent from {scale.urgent}, soon {scale.soon}, routine {scale.routine}",
+        "reference": numbers({f"{name}:": f"{n} boxes" for name, n in reference.boxes.items()}),
+        "may be off by": "; ".join(allowed),
+    }
+    for label, value in rows.items():
+        console.print(f"{label:<14}{value}", highlight=False)
+
+
+@app.command()
+def promote(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[RELEASE]", help="Needed unless --rollback.")
+    ] = None,
+    site: Annotated[
+        str, typer.Option(help="Whose active release it becomes; `unknown`: of all without a site.")
+    ] = "unknown",
+    rollback: Annotated[
+        bool, typer.Option("--rollback", help="Back to the one that was active before.")
+    ] = False,
+    releases: Dir = None,
+    as_json: Json = False,
+    config: Config = None,
+) -> None:
+    """Make a release the one that a site's runs use, once it is verified wholly.
+
+    As the schema's owner. Runs that go on keep the release that they began with.
+
+    Example: nightread models promote base-2026-11e --site north
+    """
+    from nightread import promoting
+    from nightread.settings import load_settings
+
+    if (name is None) is not rollback:
+        raise UsageError("Name the release to promote, or say --rollback: one of both.")
+    settings = load_settings(config)
+    if name is None:
+        document = promoting.go_back(site, settings, releases)
+    else:
+        document = promoting.promote(name, site, settings, releases)
+    if as_json:
+        typer.echo(document.model_dump_json(indent=1))
+        return
+    now, before = document.now, document.before
+    said = f"{now.name} {now.digest[:12]}"
+    if before == now:
+        typer.echo(f"{site}: {said} is the active one already")
+    else:
+        was = f"{before.name} {before.digest[:12]}" if before else "the settings' release"
+        typer.echo(f"{site}: from {was} to {said}")
 
 
 class Shape(StrEnum):
