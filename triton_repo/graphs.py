@@ -39,15 +39,18 @@ class Graphs:
 
     def tensors(self, image: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         """Every tensor of the ensemble by its name, without the batch axis."""
-        return self.run({"image": image})
+        return {name: value[0] for name, value in self.batch(image[None]).items()}
 
-    def run(self, given: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The same from whatever the first steps read, without the batch axis."""
-        known = {name: value[None] for name, value in given.items()}
+    def batch(self, images: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+        """The same of uint8 (n, 1, height, width), with the batch axis.
+
+        Only graphs of any batch take more than one view (`Release.planned`).
+        """
+        known: dict[str, NDArray[Any]] = {"image": images}
         for (_, reads, writes), session in self._steps:
             feeds = {own: known[name] for own, name in reads.items()}
             known |= zip(writes.values(), session.run(list(writes), feeds), strict=True)
-        return {name: value[0] for name, value in known.items()}
+        return known
 
 
 def signature(path: Path) -> set[Tensor]:

@@ -228,8 +228,8 @@ def test_every_model_has_a_graph_for_gpus_whose_scores_hardly_differ(tiny: Path)
     assert built.planned.keys() == built.graphs.keys()
     assert built.manifest.precision == "FP16"
     found = json.loads((tiny / "precision.json").read_text())
-    assert found["rank_correlation"] > 0.9
-    assert found["largest_change"]["view_probability"] < 0.05
+    for score in ("detection", "lesion", "malignancy"):
+        assert found["largest_change"][score] < 0.05
 
 
 def test_a_wrong_data_folder_is_one_sentence(
