@@ -12,9 +12,10 @@ from nightread.cli.options import Config
 from nightread.errors import Refused, UsageError
 
 if TYPE_CHECKING:
+    from triton_repo.cuda import Gpu
     from triton_repo.release import Release
 
-app = typer.Typer(help="Releases: list, verify, show, serve.", no_args_is_help=True)
+app = typer.Typer(help="Releases: list, verify, build, show, serve.", no_args_is_help=True)
 
 Name = Annotated[
     str | None, typer.Argument(metavar="[RELEASE]", help="The newest one unless named.")
@@ -55,6 +56,16 @@ class Target(StrEnum):
     TENSORRT = "tensorrt"
 
 
+Plans = Annotated[
+    Path | None,
+    typer.Option(
+        "--plans",
+        metavar="DIR",
+        help="Where `models build` left plans: check these, on the machine with the GPU.",
+    ),
+]
+
+
 @app.command()
 def verify(
     name: Name = None,
@@ -64,21 +75,95 @@ def verify(
             help="cpu: on this machine's; tensorrt: compiled for GPUs, which are not needed."
         ),
     ] = Target.CPU,
+    plans: Plans = None,
     releases: Dir = None,
     config: Config = None,
 ) -> None:
     """Check a release: every file's digest, configurations, graphs, and the canary's scores.
 
-    For tensorrt its graphs are compiled for each generation of GPUs instead of run.
+    For tensorrt its graphs are compiled by TensorRT-RTX for each generation of GPUs instead of
+    run. With --plans the plans built for this machine's GPU are checked, and nothing is compiled.
 
     Example: nightread models verify --target tensorrt
     """
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
 
+    if plans is not None and target is not Target.TENSORRT:
+        raise UsageError("--plans is for --target tensorrt: the CPU runs a release's own graphs.")
     release = open_chosen(name, load_settings(config), releases)
-    check = _compiled if target is Target.TENSORRT else _sound
-    check(release)
+    if plans is not None:
+        _planned(release, plans)
+    elif target is Target.TENSORRT:
+        _compiled(release)
+    else:
+        _sound(release)
+
+
+def _planned(release: "Release", plans: Path) -> None:
+    from triton_repo.plans import check
+    from triton_repo.release import ReleaseError
+
+    gpu, version = _here()
+    try:
+        found = check(plans / release.manifest.name, release, gpu, version)
+    except ReleaseError as error:
+        raise Refused(str(error)) from None
+    typer.echo(
+        f"{release.manifest.name} {release.digest[:12]}: {len(found.plans)} plans are right for "
+        f"{gpu.name} and TensorRT {version}"
+    )
+
+
+def _here() -> "tuple[Gpu, str]":
+    from triton_repo.plans import here
+    from triton_repo.release import ReleaseError
+
+    try:
+        return here()
+    except ReleaseError as error:
+        raise UsageError(str(error)) from None
+
+
+@app.command()
+def build(
+    name: Name = None,
+    target: Annotated[
+        Target,
+        typer.Option(help="tensorrt: plans for this machine's GPU; the CPU needs nothing built."),
+    ] = Target.TENSORRT,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Where DIR/RELEASE is written.")
+    ] = Path("plans"),
+    releases: Dir = None,
+    config: Config = None,
+) -> None:
+    """Build what a release needs where it runs: TensorRT's plans, on the machine with the GPU.
+
+    DIR/RELEASE/models is then what Triton loads, with --model-config-name=tensorrt. Plans hold
+    for one type of GPU and one version of TensorRT; those that are right already are kept.
+
+    Example: nightread models build --target tensorrt --out /srv/plans
+    """
+    from nightread.releases import open_chosen
+    from nightread.settings import load_settings
+    from triton_repo import plans
+    from triton_repo.release import ReleaseError
+
+    if target is Target.CPU:
+        raise UsageError("The CPU runs a release's own graphs: there is nothing to build for it.")
+    release = open_chosen(name, load_settings(config), releases)
+    gpu, version = _here()
+    try:
+        for model, built in plans.build(release, out, gpu, version):
+            typer.echo(f"{model}: {built.bytes / 1e6:.1f} MB in {built.seconds:.0f} s")
+        found = plans.check(out / release.manifest.name, release, gpu, version)
+    except ReleaseError as error:
+        raise Refused(str(error)) from None
+    typer.echo(
+        f"{release.manifest.name} {release.digest[:12]}: {len(found.plans)} plans for {gpu.name} "
+        f"and TensorRT {version} in {out / release.manifest.name}"
+    )
 
 
 def _sound(release: "Release") -> None:
@@ -104,18 +189,21 @@ def _compiled(release: "Release") -> None:
         plans = list(compiled(release))
     except ReleaseError as error:
         raise UsageError(str(error)) from None
-    table = Table("graph", "layers", *GENERATIONS, box=None)
+    table = Table("graph", "precision", "layers", *GENERATIONS, box=None)
     for graph in dict.fromkeys(one.graph for one in plans):
         row = [one for one in plans if one.graph == graph]
-        table.add_row(graph, str(row[0].layers), *map(cell, row))
+        table.add_row(graph, row[0].precision, str(row[0].layers), *map(cell, row))
     Console().print(table)
     typer.echo("; ".join(f"{name}: {cards}" for name, cards in GENERATIONS.items()))
     refused = {f"{one.graph} for {one.generation}: {one.refused}." for one in plans if one.refused}
     if refused:
-        raise Refused(f"{release.manifest.name} does not compile. " + " ".join(sorted(refused)))
+        raise Refused(
+            f"{release.manifest.name} does not compile by TensorRT-RTX. "
+            + " ".join(sorted(refused))
+        )
     typer.echo(
-        f"{release.manifest.name} {release.digest[:12]}: compiles for all of them, with the "
-        "contract's tensors; scores and speed show on a GPU alone"
+        f"{release.manifest.name} {release.digest[:12]}: TensorRT-RTX compiles it for all of them, "
+        "with the contract's tensors; scores and speed show on a GPU alone"
     )
 
 
