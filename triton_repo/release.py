@@ -22,6 +22,7 @@ from mammo.scoring import Calibration, Scale
 from triton_repo.contract import ONE, Members, Model, Sizes, Step, ensemble, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
+FIGURES = "figures.json"  # what was measured, as the run's record has it; older releases: none
 PLANNED = "tensorrt"  # the folder of the graphs that TensorRT's plans are built from
 DEFAULT_DIR = Path(__file__).parent / "releases"
 
@@ -119,11 +120,12 @@ def sha256(path: Path) -> str:
 
 
 def listed_files(folder: Path) -> list[str]:
-    """Every file that the manifest has to name: the card and all that Triton could load."""
+    """Every file that the manifest has to name: card, figures and all that Triton could load."""
     parts = (folder / MODELS, folder / PLANNED)
     below = sorted(p for part in parts for p in part.rglob("*") if p.is_file())
     wanted = [p for p in below if "__pycache__" not in p.parts]
-    return [CARD, *(p.relative_to(folder).as_posix() for p in wanted)]
+    figures = [FIGURES] if (folder / FIGURES).is_file() else []
+    return [CARD, *figures, *(p.relative_to(folder).as_posix() for p in wanted)]
 
 
 def load(folder: Path) -> Release:

@@ -211,23 +211,32 @@ def _compiled(release: "Release") -> None:
 def show(
     name: Name = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="FILE.svg: the ensemble as a picture.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="FILE.svg: the ensemble as a picture; FILE.html: the model card, one page.",
+        ),
     ] = None,
     releases: Dir = None,
     config: Config = None,
 ) -> None:
     """Show what a release is: its models with their tensors, and what it may be used for.
 
-    Example: nightread models show --out ensemble.svg
+    Example: nightread models show --out card.html
     """
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
+    from triton_repo.card.page import page
     from triton_repo.contract import Tensor
     from triton_repo.diagram import svg
 
     def told(tensors: tuple[Tensor, ...]) -> str:
         return ", ".join(f"{t.name} {t.dtype} {'x'.join(map(str, t.dims))}" for t in tensors)
 
+    drawn = {".svg": svg, ".html": page}
+    if out is not None and out.suffix not in drawn:
+        raise UsageError(f"--out {out.name} ends in neither .svg (ensemble) nor .html (card).")
     release = open_chosen(name, load_settings(config), releases)
     table = Table("model", "reads", "answers", box=None)
     for model in (step.model for step in release.steps):
@@ -238,7 +247,7 @@ def show(
     typer.echo(f"Valid for {', '.join(manifest.valid_for)}. {manifest.intended_use}")
     if out is not None:
         try:
-            out.write_text(svg(release))
+            out.write_text(drawn[out.suffix](release), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{out} can't be written: {error.strerror}.") from None
 
