@@ -158,12 +158,25 @@ def test_a_release_of_phantoms_alone_says_nothing_of_films(
     assert Page(text).open == []
 
 
+def test_what_is_not_a_number_is_left_out(release: Release, figures: dict[str, Any]) -> None:
+    nothing = float("nan")
+    figures["phantoms_breasts"]["auc"] = [nothing, nothing, nothing]
+    figures["phantoms_full_size"]["sensitivity"] = {"0.5": [nothing, nothing, nothing]}
+    text = page(with_figures(release, figures))
+    assert not re.search(r"\bnan\b", text)
+    assert "full size" not in text
+    assert "Films, by breast" in text_of(text)
+    assert "Phantoms, by breast" not in text_of(text)
+
+
 def test_without_figures_the_card_speaks(small_releases: Path) -> None:
     release = load(DEFAULT_DIR / "base-2026-11e")
     assert not (release.folder / FIGURES).exists()
     said = text_of(page(release))
     assert "carries no figures.json" in said
     assert "0.57 [0.47, 0.67]" in said
+    silent = page(load(small_releases / "small"))
+    assert "Nothing is known" in silent
 
 
 def test_changed_figures_are_refused(measured: Release, figures: dict[str, Any]) -> None:

@@ -5,38 +5,26 @@ What was measured comes from its `figures.json`, everything else from the manife
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 from mammo.scoring import Calibration, Scale
 from triton_repo.card import charts, markdown, parameters
-from triton_repo.card.charts import Figure
+from triton_repo.card.markup import chart, section, table
+from triton_repo.card.measured import measured, tiles
 from triton_repo.contract import AVERAGE, FUSION, OVERALL
 from triton_repo.diagram import svg
 from triton_repo.release import CARD, FIGURES, MANIFEST, Manifest, Release
 
 STYLE = Path(__file__).with_name("style.css")
-Figures = Mapping[str, Any]
-# What `figures.json` calls them, and what people do.
-SETS = {
-    "phantoms": "phantoms",
-    "phantoms_full_size": "phantoms, full size",
-    "cbis_ddsm_test": "films, CBIS-DDSM",
-}
-AREAS = (
-    (("phantoms_breasts",), "phantoms, by breast", "malignant against all others"),
-    (("phantoms_studies",), "phantoms, by study", "malignant against all others"),
-    (("cbis_ddsm_test", "breasts"), "films, by breast", "malignant against benign"),
-)
-SYSTEMS = ("this release", "matched filters")
 JOINTS = {
     FUSION: "joins the detectors' boxes",
     AVERAGE: "averages the classifiers",
     OVERALL: "averages the looks at whole views",
 }
-MEASURED = "How good it is"  # the section of card.md that `figures.json` takes the place of
+# Sections of card.md that the page places itself; for MEASURED it takes `figures.json`.
+PURPOSE, MEASURED, SCORES = "What it is for", "How good it is", "How its scores are made"
 NOT_CLINICAL = (
     '<div class="warning" role="note"><strong>Not for clinical use. It is not a medical device.'
     "</strong> No result may influence the care of a person.</div>"
@@ -52,19 +40,17 @@ def page(release: Release) -> str:
     rest = {
         heading: text
         for heading, text in told.items()
-        if heading not in (MEASURED, "What it is for", "How its scores are made")
+        if heading not in (PURPOSE, MEASURED, SCORES)
     }
     main = (
         NOT_CLINICAL,
-        _tiles(figures) if figures else "",
-        _section("What it is for", _intended(manifest) + told.get("What it is for", "")),
-        _section("What it is made of", _members(release)),
-        _section(MEASURED, _measured(figures) if figures else _unmeasured(told)),
-        _section(
-            "How its scores are made", told.get("How its scores are made", "") + _scores(manifest)
-        ),
-        *(_section(heading, text) for heading, text in rest.items()),
-        _section("Files", _files(release)),
+        tiles(figures) if figures else "",
+        section(PURPOSE, _intended(manifest) + told.get(PURPOSE, "")),
+        section("What it is made of", _members(release)),
+        section(MEASURED, measured(figures) if figures else _unmeasured(told)),
+        section(SCORES, told.get(SCORES, "") + _scores(manifest)),
+        *(section(heading, text) for heading, text in rest.items()),
+        section("Files", _files(release)),
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -118,7 +104,7 @@ def _members(release: Release) -> str:
         rows.append((escape(name), _role(release, name), learned, _size(path), on_gpu))
     return (
         f'<div class="wide" tabindex="0" role="group" aria-label="The ensemble">{svg(release)}</div>'
-        + _table(
+        + table(
             f"The {len(rows)} graphs that run for each view, in this order.",
             ("graph", "what it does", "#parameters", "#ONNX for the CPU", "#ONNX for TensorRT"),
             rows,
@@ -140,166 +126,12 @@ def _size(path: Path) -> str:
     return f"{size / 1e6:.1f} MB" if size > 1e5 else f"{size / 1e3:.1f} kB"
 
 
-def _tiles(figures: Figures) -> str:
-    """The figures that a reader looks for first."""
-    found = []
-    for key, rate in (("phantoms", "0.5"), ("cbis_ddsm_test", "0.5")):
-        if key in figures:
-            part = figures[key]
-            what = f"of lesions found at {rate} false marks an image, {SETS[key]}"
-            counted = f"{part['lesions']} lesions on {part['images']} images"
-            found.append((what, Figure(*part["sensitivity"][rate]), counted))
-    for keys, name, against in (AREAS[0], AREAS[2]):
-        part = _at(figures, keys)
-        if part:
-            counted = f"{part['cases']}, of them {part['malignant']} malignant"
-            found.append((f"ROC area, {name}: {against}", Figure(*part["auc"]), counted))
-    tiles = (
-        f'<div class="tile"><div class="value">{one.value:.2f} {_interval(one)}</div>'
-        f'<div class="what">{escape(what)}</div><div class="of">{escape(counted)}</div></div>'
-        for what, one, counted in found
-    )
-    return f'<div class="tiles">{"".join(tiles)}</div>'
-
-
-def _measured(figures: Figures) -> str:
-    return (
-        "<p>All on pictures that were not trained on, and nothing was chosen by. In grey: the 95% "
-        "interval over patients, by 2,000 bootstrap draws; none where all draws agree.</p>"
-        f"{_froc(figures)}{_strength(figures)}{_areas(figures)}{_reliability(figures)}"
-    )
-
-
 def _unmeasured(told: Mapping[str, str]) -> str:
-    return (
-        f'<p class="none">This release carries no {FIGURES}, from which charts are drawn; what was '
-        "measured stands in its card, word for word:</p>" + told.get(MEASURED, "")
-    )
-
-
-def _froc(figures: Figures) -> str:
-    series = {
-        name: {float(rate): Figure(*one) for rate, one in figures[key]["sensitivity"].items()}
-        for key, name in SETS.items()
-        if key in figures
-    }
-    if not series:
-        return ""
-    rates = sorted({rate for found in series.values() for rate in found})
-    counted = "; ".join(
-        f"{name}: {figures[key]['lesions']} lesions on {figures[key]['images']} images"
-        for key, name in SETS.items()
-        if key in figures
-    )
-    rows = [
-        (f"{rate:g}", *(_told(found[rate]) if rate in found else "" for found in series.values()))
-        for rate in rates
-    ]
-    head = ("false marks an image", *(f"#{name}" for name in series))
-    return (
-        "<h3>Lesions found</h3>"
-        + _chart(
-            charts.froc(series),
-            "Free-response ROC.",
-            "A mark finds a lesion when its middle lies in the lesion's box, of whatever kind; "
-            f"images without a lesion count too. {counted[0].upper()}{counted[1:]}.",
-            _table("Share of lesions found.", head, rows),
-        )
-    )  # fmt: skip
-
-
-def _strength(figures: Figures) -> str:
-    rows = [row for row in figures.get("phantoms_by_detectability", ()) if row["lesions"]]
-    if not rows:
-        return ""
-    ends = [0.0, *(row["to"] for row in rows)]  # of the bin before
-    bins = [
-        (
-            # The last one covers several.
-            f"{'all ' if row['from'] < before else ''}{row['from']:g}–{row['to']:g}",
-            row["lesions"],
-            [_figure(row.get("detector")), _figure(row.get("matched_filter"))],
-        )
-        for row, before in zip(rows, ends, strict=False)
-    ]
-    table = [
-        (name, str(lesions), *("" if one is None else _told(one) for one in found))
-        for name, lesions, found in bins
-    ]
-    head = ("d'", "#lesions", *(f"#{name}" for name in SYSTEMS))
-    return (
-        "<h3>How faint a lesion may be</h3>"
-        + _chart(
-            charts.by_strength(bins, SYSTEMS),
-            "By detectability.",
-            "Phantom lesions found at 0.5 false marks an image, by d', the detectability for an "
-            "ideal linear observer in the lesion's own background. Beside it a bank of prewhitened "
-            "matched filters that holds the phantoms' own shapes and the very lesions of the view.",
-            _table("Share of lesions found.", head, table) + _kinds(figures),
-        )
-    )  # fmt: skip
-
-
-def _kinds(figures: Figures) -> str:
-    found = figures.get("phantoms_by_kind", {})
-    rows = [
-        (escape(name), str(row["lesions"]), f"<b>{row['sensitivity']:.2f}</b>")
-        for name, row in found.items()
-        if row["sensitivity"] is not None
-    ]
-    caption = "By kind, at the same rate of false marks."
-    return _table(caption, ("kind", "#lesions", "#found"), rows) if rows else ""
-
-
-def _areas(figures: Figures) -> str:
-    rows = [
-        (name, against, part, Figure(*part["auc"]))
-        for keys, name, against in AREAS
-        if (part := _at(figures, keys))
-    ]
-    if not rows:
-        return ""
-    drawn = [(name, f"{part['cases']}: {against}", one) for name, against, part, one in rows]
-    table = [
-        (
-            name,
-            f"{part['cases']} ({part['malignant']})",
-            _told(one),
-            f"{part['brier']:.3f}",
-            f"{part['calibration_error']:.3f}",
-        )
-        for name, _, part, one in rows
-    ]
-    head = ("set", "#cases (malignant)", "#ROC area", "#Brier", "#calibration error")
-    return (
-        "<h3>Malignant or not</h3>"
-        + _chart(
-            charts.areas(drawn),
-            "ROC areas.",
-            "How often a malignant case has the higher probability of a pair. A breast is as "
-            "suspicious as its worst finding, a study as its worst breast.",
-            _table("With the Brier score and the expected calibration error.", head, table),
-        )
-    )  # fmt: skip
-
-
-def _reliability(figures: Figures) -> str:
-    drawn = [
-        charts.reliability(name, [charts.Bin(*one) for one in part["reliability"]])
-        for keys, name, _ in (AREAS[0], AREAS[2])
-        if (part := _at(figures, keys))
-    ]
-    if not drawn:
-        return ""
-    said = (
-        "Of those called 0.3, do three in ten come true? On the dotted line they do. Ten bins, with "
-        "the number of breasts; bars are 95%."
-    )
-    shown = "".join(
-        f"<figure>{one}<figcaption><b>{escape(name.capitalize())}.</b> {said}</figcaption></figure>"
-        for one, (_, name, _) in zip(drawn, (AREAS[0], AREAS[2]), strict=False)
-    )
-    return f'<h3>Are probabilities what they say</h3><div class="twins">{shown}</div>'
+    """What the card says of it, where there is nothing to draw charts from."""
+    if MEASURED not in told:
+        return f'<p class="none">Nothing is known: the release carries no {FIGURES}.</p>'
+    said = f"The release carries no {FIGURES} to draw charts from. Its {CARD} says:"
+    return f'<p class="none">{said}</p>{told[MEASURED]}'
 
 
 def _scores(manifest: Manifest) -> str:
@@ -309,14 +141,14 @@ def _scores(manifest: Manifest) -> str:
         for level in reversed(charts.LEVELS)
         if level in levels
     ]
-    operating = _table(
+    operating = table(
         f"Operating points. A mark is reported from a detector's score of "
         f"{manifest.finding_threshold:g} on.",
         ("level", "#scores", "#probability from"),
         rows,
     )
     said = "Each score is meant for a tenth of the reference population."
-    return f'<div class="formula">{_formulas(manifest.calibration)}</div>' + _chart(
+    return f'<div class="formula">{_formulas(manifest.calibration)}</div>' + chart(
         charts.steps(scale.steps, levels), "Steps of the score.", said, operating
     )
 
@@ -380,60 +212,5 @@ def _files(release: Release) -> str:
         f"boxes within {canary.box_tolerance:g} pixels and its scores within "
         f"{canary.score_tolerance:g}. Pictures are prepared as "
         f"<code>{escape(manifest.preparation.version)}</code>.</p>"
-        + _table("Files of the release.", ("file", "#size", "SHA-256"), rows)
+        + table("Files of the release.", ("file", "#size", "SHA-256"), rows)
     )
-
-
-def _section(heading: str, text: str) -> str:
-    return f"<section><h2>{escape(heading)}</h2>{text}</section>" if text else ""
-
-
-def _chart(drawn: str, title: str, said: str, table: str) -> str:
-    """A chart with its table beside it: what the one shows, the other says."""
-    caption = f"<figcaption><b>{escape(title)}</b> {escape(said)}</figcaption>"
-    return f'<div class="pair"><figure>{drawn}{caption}</figure><div>{table}</div></div>'
-
-
-def _table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Cells are HTML already; a heading that begins with # is over numbers."""
-    kinds = [' class="number"' if name.startswith("#") else "" for name in head]
-    top = "".join(
-        f'<th scope="col"{kind}>{escape(name.removeprefix("#"))}</th>'
-        for name, kind in zip(head, kinds, strict=True)
-    )
-    body = "".join(
-        "<tr>"
-        + "".join(
-            f'<th scope="row">{cell}</th>' if not column else f"<td{kinds[column]}>{cell}</td>"
-            for column, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows
-    )
-    return (
-        f"<table><caption>{escape(caption)}</caption><thead><tr>{top}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
-    )
-
-
-def _told(one: Figure) -> str:
-    return f"<b>{one.value:.2f}</b> {_interval(one)}"
-
-
-def _interval(one: Figure) -> str:
-    """None where all draws agree, which says little."""
-    if one.low == one.high:
-        return ""
-    return f'<span class="ci">{one.low:.2f}–{one.high:.2f}</span>'
-
-
-def _figure(value: Sequence[float] | None) -> Figure | None:
-    return None if value is None else Figure(*value)
-
-
-def _at(figures: Figures, keys: Sequence[str]) -> Figures:
-    """What lies there, empty where nothing does."""
-    found: Figures = figures
-    for key in keys:
-        found = found.get(key, {})
-    return found
