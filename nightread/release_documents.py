@@ -81,6 +81,7 @@ def verified(
         compiled=[
             shapes.CompiledGraph(
                 graph=plan.graph,
+                precision=plan.precision,
                 generation=plan.generation,
                 layers=plan.layers,
                 plan_bytes=plan.plan_bytes,

@@ -287,6 +287,7 @@ class ListDocument(Shape):
 
 class CompiledGraph(Shape):
     graph: str
+    precision: str  # of its convolutions
     generation: str  # of GPUs, by compute capability
     layers: int
     plan_bytes: int

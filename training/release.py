@@ -129,6 +129,7 @@ def release(
         + (", CBIS-DDSM and CDD-CESM" if data else " alone"),
         intended_use=INTENDED,
         card=text,
+        figures=found,
     )
     print(f"built {target}", flush=True)
 

@@ -1,8 +1,10 @@
 """Builds a release's folder from exported graphs and the numbers of a training run."""
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from mammo.codes import SourceKind
 from mammo.prepare import Preparation
@@ -12,6 +14,7 @@ from triton_repo.contract import ENSEMBLE, ONE, Members, Sizes
 from triton_repo.graphs import Graphs
 from triton_repo.release import (
     CARD,
+    FIGURES,
     MODELS,
     REFERENCE,
     Answer,
@@ -47,13 +50,15 @@ def build(
     members: Members = ONE,
     planned: Mapping[str, Path] | None = None,
     precision: Precision = "FP32",
+    figures: Mapping[str, Any] | None = None,
 ) -> Release:
     """Write the release `folder` (its name is the release's) and load it back.
 
     `graphs` are ONNX files that keep the contract, by the names of the ensemble's models; they
-    are copied, and so are `planned`, the same for TensorRT, of any batch and in `precision`. What
-    the graphs say of the reference views is what `models verify` wants to hear again. An existing
-    folder of that name is replaced. Raises `ReleaseError` when the result is not whole.
+    are copied, and so are `planned`, the same for TensorRT, of any batch and in `precision`.
+    `figures` are what the run measured. What the graphs say of the reference views is what
+    `models verify` wants to hear again. An existing folder of that name is replaced. Raises
+    `ReleaseError` when the result is not whole.
     """
     shutil.rmtree(folder, ignore_errors=True)
     models = folder / MODELS
@@ -73,6 +78,8 @@ def build(
         planned_file(folder, name).parent.mkdir(exist_ok=True)
         shutil.copy(graph, planned_file(folder, name))
     (folder / CARD).write_text(card)
+    if figures is not None:
+        (folder / FIGURES).write_text(json.dumps(figures, indent=1) + "\n")
     ensemble = Graphs(steps, graphs)
     (folder / REFERENCE).mkdir()
     views = {}

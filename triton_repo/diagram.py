@@ -9,13 +9,14 @@ from triton_repo.release import Release
 
 WIDE, LINE, PAD, GAP, BETWEEN = 200, 18, 12, 28, 70  # pixels: a box, a line of text, spaces
 LANE = 22  # between two lanes below the boxes: what skips a column goes there
+# Under a class of its own: inside a page it must not style other pictures.
 STYLE = """
-  text { font: 12px system-ui, sans-serif; fill: #1c2733 }
-  .name { font-weight: 600; font-size: 14px }
-  .box { fill: #fff; stroke: #4a6fa5; stroke-width: 1.5 }
-  .end { fill: #eef3fa }
-  .lane { font-size: 11px; fill: #5a6b80 }
-  .arrow { fill: none; stroke: #8aa0bd; stroke-width: 1.5; marker-end: url(#tip) }
+  .ensemble text { font: 12px system-ui, sans-serif; fill: #1c2733 }
+  .ensemble .name { font-weight: 600; font-size: 14px }
+  .ensemble .box { fill: #fff; stroke: #4a6fa5; stroke-width: 1.5 }
+  .ensemble .end { fill: #eef3fa }
+  .ensemble .lane { font-size: 11px; fill: #5a6b80 }
+  .ensemble .arrow { fill: none; stroke: #8aa0bd; stroke-width: 1.5; marker-end: url(#tip) }
 """
 
 TIP = (
@@ -70,7 +71,7 @@ def svg(release: Release) -> str:
     size = f'viewBox="0 0 {width} {total:g}" width="{width}" height="{total:g}"'
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="ensemble" {size} role="img">',
             f"<title>The ensemble of {escape(release.manifest.name)}</title>",
             f"<style>{STYLE}</style>",
             TIP,

@@ -23,6 +23,7 @@ from mammo.scoring import Calibration, Scale
 from triton_repo.contract import ONE, Members, Model, Sizes, Step, ensemble, steps
 
 MANIFEST, CARD, MODELS = "manifest.json", "card.md", "models"
+FIGURES = "figures.json"  # what was measured, as the run's record has it; older releases: none
 PLANNED = "tensorrt"  # the folder of the graphs that TensorRT's plans are built from
 REFERENCE = "reference"  # the folder of the views whose scores the manifest holds
 DEFAULT_DIR = Path(__file__).parent / "releases"

@@ -8,22 +8,15 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from nightread.cli import models_verify
+from nightread.cli.model_options import Dir, Name
 from nightread.cli.options import Config, Json
-from nightread.errors import Refused, UsageError
+from nightread.errors import UsageError
 
 if TYPE_CHECKING:
-    from nightread.shapes import ShowDocument, TensorShape, VerifyDocument
-    from triton_repo.ahead import Compiled
-    from triton_repo.release import Release
+    from nightread.shapes import ShowDocument, TensorShape
 
-app = typer.Typer(help="Releases: list, verify, show, promote, serve.", no_args_is_help=True)
-
-Name = Annotated[
-    str | None, typer.Argument(metavar="[RELEASE]", help="The newest one unless named.")
-]
-Dir = Annotated[
-    Path | None, typer.Option("--releases", help="Where releases lie, instead of the settings'.")
-]
+app = typer.Typer(help="Releases: list, verify, build, show, promote, serve.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -52,98 +45,20 @@ def list_(releases: Dir = None, as_json: Json = False, config: Config = None) ->
     Console().print(table)
 
 
-class Target(StrEnum):
-    """Where a release's graphs are meant to run."""
-
-    CPU = "cpu"
-    TENSORRT = "tensorrt"
-
-
-@app.command()
-def verify(
-    name: Name = None,
-    target: Annotated[
-        Target,
-        typer.Option(
-            help="cpu: on this machine's; tensorrt: compiled for GPUs, which are not needed."
-        ),
-    ] = Target.CPU,
-    digest: Annotated[
-        str, typer.Option(help="What the manifest's SHA-256 must begin with.", metavar="HEX")
-    ] = "",
-    releases: Dir = None,
-    as_json: Json = False,
-    config: Config = None,
-) -> None:
-    """Check a release: every file's digest, configurations, graphs, and the scores that it states.
-
-    Those are the canary's and the reference views', which lie in the release. For tensorrt its
-    graphs are compiled for each generation of GPUs instead of run. With --json the document is
-    printed for a release that is not sound too; one whose files are refused has none.
-
-    Example: nightread models verify --target tensorrt
-    """
-    from nightread.release_documents import verified
-    from nightread.releases import faults, open_chosen, require_digest
-    from nightread.settings import load_settings
-
-    release = open_chosen(name, load_settings(config), releases)
-    require_digest(release, digest)
-    if target is Target.TENSORRT:
-        plans = _compiled(release)
-        wrong = sorted({f"{p.graph} for {p.generation}: {p.refused}." for p in plans if p.refused})
-        document = verified(release, target, wrong, plans)
-    else:
-        document = verified(release, target, faults(release))
-    if as_json:
-        typer.echo(document.model_dump_json(indent=1))
-    elif target is Target.TENSORRT:
-        _plans(document)
-    if document.problems:
-        how = "does not compile" if target is Target.TENSORRT else "is not sound"
-        raise Refused(f"{document.name} {how}. " + " ".join(document.problems))
-    if as_json:
-        return
-    head = f"{document.name} {document.digest[:12]}:"
-    if target is Target.TENSORRT:
-        typer.echo(
-            f"{head} compiles for all of them, with the contract's tensors; scores and speed show "
-            "on a GPU alone"
-        )
-    else:
-        typer.echo(
-            f"{head} {document.files} files, configurations, graphs, {document.canary_boxes} "
-            f"canary boxes and {document.reference_views} reference views are right"
-        )
-
-
-def _compiled(release: "Release") -> "list[Compiled]":
-    from triton_repo.ahead import compiled
-    from triton_repo.release import ReleaseError
-
-    try:
-        return list(compiled(release))
-    except ReleaseError as error:
-        raise UsageError(str(error)) from None
-
-
-def _plans(document: "VerifyDocument") -> None:
-    from triton_repo.ahead import GENERATIONS
-
-    table = Table("graph", "layers", *GENERATIONS, box=None)
-    for graph in dict.fromkeys(one.graph for one in document.compiled):
-        row = [one for one in document.compiled if one.graph == graph]
-        cells = ("refused" if one.refused else f"{one.plan_bytes / 1e6:.1f} MB" for one in row)
-        table.add_row(graph, str(row[0].layers), *cells)
-    Console().print(table)
-    typer.echo("; ".join(f"{name}: {cards}" for name, cards in GENERATIONS.items()))
+app.command()(models_verify.verify)
+app.command()(models_verify.build)
 
 
 @app.command()
 def show(
     name: Name = None,
     out: Annotated[
-        Path | None, typer.Option("--out", help="FILE.svg: the ensemble as a picture.")
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="FILE.svg: the ensemble as a picture; FILE.html: the model card, one page.",
+        ),
     ] = None,
     releases: Dir = None,
     as_json: Json = False,
@@ -153,13 +68,17 @@ def show(
 
     And every number that makes a finding, a probability and a level of what the models say.
 
-    Example: nightread models show --out ensemble.svg
+    Example: nightread models show --out card.html
     """
     from nightread.release_documents import shown
     from nightread.releases import open_chosen
     from nightread.settings import load_settings
+    from triton_repo.card.page import page
     from triton_repo.diagram import svg
 
+    drawn = {".svg": svg, ".html": page}
+    if out is not None and out.suffix not in drawn:
+        raise UsageError(f"--out {out.name} ends in neither .svg (ensemble) nor .html (card).")
     release = open_chosen(name, load_settings(config), releases)
     document = shown(release)
     if as_json:
@@ -168,7 +87,7 @@ def show(
         _shown(document)
     if out is not None:
         try:
-            out.write_text(svg(release))
+            out.write_text(drawn[out.suffix](release), encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{out} can't be written: {error.strerror}.") from None
 

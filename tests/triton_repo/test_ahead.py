@@ -8,9 +8,11 @@ from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
 from nightread.cli.models import app
-from triton_repo import ahead
+from tests.triton_repo.any_batch import graphs
+from triton_repo import ahead, compiler
+from triton_repo.compiler import Order
 from triton_repo.contract import DETECTOR
-from triton_repo.release import DEFAULT_DIR, Release, default_name, load
+from triton_repo.release import DEFAULT_DIR, PLANNED, Release, default_name, load
 
 pytestmark = pytest.mark.tensorrt
 
@@ -40,15 +42,16 @@ def test_the_shipped_release_compiles_for_every_generation() -> None:
 
 
 def test_an_operator_without_a_kernel_is_named(graph: Path) -> None:
-    plan = ahead._alone(graph, "SM86")
-    assert plan.plan_bytes == 0
+    plan = compiler.made(Order(graph, "tensorrt_rtx", "SM86"))
+    assert plan.data == b""
     assert "NMS" in plan.refused
 
 
 def test_a_file_that_is_no_graph_is_refused_in_one_sentence(tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"not a graph")
-    assert ahead._alone(path, "SM86").refused.startswith("does not parse")
+    plan = compiler.made(Order(path, "tensorrt_rtx", "SM86"))
+    assert plan.refused.startswith("does not parse")
 
 
 def test_other_tensors_than_the_contracts_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +62,24 @@ def test_other_tensors_than_the_contracts_are_named(monkeypatch: pytest.MonkeyPa
     detector = next(ahead.compiled(Release(release.folder, other, release.digest)))
     assert detector.graph == DETECTOR
     assert detector.refused == "not the contract's tensors: boxes, detection, kind"
+
+
+def test_graphs_for_plans_are_compiled_where_the_release_has_them(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (release.folder / PLANNED).mkdir()
+    graphs(release.steps, release.folder / PLANNED)
+    half = release.manifest.model_copy(update={"precision": "FP16"})
+    monkeypatch.setattr(ahead, "GENERATIONS", {"SM86": ""})
+    compiled = list(ahead.compiled(Release(release.folder, half, release.digest)))
+    assert {one.precision for one in compiled} == {"FP16"}
+    assert [one.refused for one in compiled] == ["", ""]
+
+
+def test_the_cpus_graphs_are_compiled_where_there_are_no_others(
+    release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "GENERATIONS", {"SM86": ""})
+    compiled = list(ahead.compiled(release))
+    assert {one.precision for one in compiled} == {"FP32"}
+    assert {one.refused for one in compiled} == {""}

@@ -1,0 +1,231 @@
+"""A release on a GPU: plans built, scores beside the CPU's, images a second beside the roofline.
+
+    python -m benchmarks.gpu [--quick] [--json] [--plans DIR]
+
+On a machine with a GPU where `tensorrt` is installed (docs/deploy.md), onnx and onnxruntime too. Plans
+are built into DIR, or kept where they are right. The whole ensemble, then every graph alone, without
+Triton and with all tensors staying on the GPU. Not among the benchmarks that `make bench` runs.
+"""
+
+import ctypes
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import roofline
+from benchmarks.paired import Row, parser, show
+from mammo import phantoms
+from mammo.findings import RawView
+from mammo.phantoms import Resolution
+from mammo.prepare import prepare_gray
+from nightread.releases import newest
+from triton_repo import canary, cuda, plans
+from triton_repo.compiler import BATCHES
+from triton_repo.contract import Step, Tensor, answer
+from triton_repo.graphs import Graphs
+from triton_repo.release import DEFAULT_DIR, Release, ReleaseError, load
+
+SEED = 20261202  # no block of training's (docs/training.md)
+STUDIES, FEW = 8, 1  # of four views
+ROUNDS, WARM = 50, 5  # batches
+MOST = BATCHES[-1]
+DTYPES = {"UINT8": np.uint8, "FP32": np.float32, "INT32": np.int32}
+
+
+class OnGpu:
+    """The plans of a release; all tensors of the ensemble lie on the GPU, for MOST images."""
+
+    def __init__(self, release: Release, folder: Path, trt: Any, driver: Any) -> None:
+        """`trt`: the module tensorrt; `driver`: CUDA's."""
+        self.release, self._driver = release, driver
+        self._places: dict[str, ctypes.c_uint64] = {}
+        self._stream = self._started()
+        runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        # An engine is kept for as long as its context is used.
+        self._engines = {
+            step.model.name: runtime.deserialize_cuda_engine(
+                plans.plan_file(folder, step.model.name).read_bytes()
+            )
+            for step in self.release.steps
+        }
+        self._contexts = {
+            name: engine.create_execution_context() for name, engine in self._engines.items()
+        }
+        for step in self.release.steps:
+            for tensor, name in _named(step):
+                place = self._place(name, tensor)
+                self._contexts[step.model.name].set_tensor_address(tensor.name, place.value)
+
+    def __call__(self, images: NDArray[np.uint8]) -> list[RawView]:
+        """The answers to at most MOST prepared views, uint8 (n, 1, height, width)."""
+        images = np.ascontiguousarray(images)
+        self._copy("cuMemcpyHtoD_v2", self._places["image"], images)
+        self.run(self.release.steps, len(images))
+        told = {}
+        for tensor in self.release.manifest.ensemble.outputs:
+            value = np.empty((len(images), *tensor.dims), DTYPES[tensor.dtype])
+            self._copy("cuMemcpyDtoH_v2", self._places[tensor.name], value)
+            told[tensor.name] = value
+        return [answer({name: v[n] for name, v in told.items()}) for n in range(len(images))]
+
+    def run(self, steps: Sequence[Step], batch: int, rounds: int = 1) -> float:
+        """Seconds that the steps take, one after the other, on what lies there."""
+        for step in steps:
+            for tensor in step.model.inputs:
+                shape = (batch, *tensor.dims)
+                self._contexts[step.model.name].set_input_shape(tensor.name, shape)
+        cuda.call(self._driver.cuCtxSynchronize)
+        began = time.perf_counter()
+        for _ in range(rounds):
+            for step in steps:
+                self._contexts[step.model.name].execute_async_v3(self._stream)
+        cuda.call(self._driver.cuCtxSynchronize)
+        return time.perf_counter() - began
+
+    def _started(self) -> int:
+        """A stream in the context that TensorRT uses too."""
+        device, context, stream = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+        cuda.call(self._driver.cuDeviceGet, ctypes.byref(device), 0)
+        cuda.call(self._driver.cuDevicePrimaryCtxRetain, ctypes.byref(context), device)
+        cuda.call(self._driver.cuCtxSetCurrent, context)
+        cuda.call(self._driver.cuStreamCreate, ctypes.byref(stream), 0)
+        return stream.value or 0
+
+    def _place(self, name: str, tensor: Tensor) -> ctypes.c_uint64:
+        if name not in self._places:
+            self._places[name] = ctypes.c_uint64()
+            size = MOST * np.empty(tensor.dims, DTYPES[tensor.dtype]).nbytes
+            place = ctypes.byref(self._places[name])
+            cuda.call(self._driver.cuMemAlloc_v2, place, ctypes.c_size_t(size))
+        return self._places[name]
+
+    def _copy(self, how: str, there: ctypes.c_uint64, here: NDArray[Any]) -> None:
+        address = ctypes.c_void_p(here.ctypes.data)
+        ends = (there, address) if how == "cuMemcpyHtoD_v2" else (address, there)
+        cuda.call(getattr(self._driver, how), *ends, ctypes.c_size_t(here.nbytes))
+
+
+def _named(step: Step) -> list[tuple[Tensor, str]]:
+    """A step's tensors with the ensemble's names; one that nothing reads has a place of its own."""
+    known = step.reads | step.writes
+    tensors = (*step.model.inputs, *step.model.outputs)
+    return [(t, known.get(t.name, f"{t.name} of {step.model.name}")) for t in tensors]
+
+
+def moved(got: RawView, right: RawView) -> tuple[float, float]:
+    """How far the worst score is off, and the worst box in prepared pixels; infinite: no such box."""
+    if got.count != right.count:
+        return float("inf"), float("inf")
+    n = right.count
+    pairs = [
+        (got.detection[:n], right.detection[:n]),
+        (got.lesion[:n], right.lesion[:n]),
+        (got.malignancy[:n], right.malignancy[:n]),
+        (np.array([got.suspicion or 0.0]), np.array([right.suspicion or 0.0])),
+    ]
+    score = max(float(np.abs(a - b).max(initial=0)) for a, b in pairs)
+    return score, float(np.abs(got.boxes[:n] - right.boxes[:n]).max(initial=0))
+
+
+def views(release: Release, studies: int) -> NDArray[np.uint8]:
+    """The canary's picture and views of phantoms, (n, 1, height, width)."""
+    cv2.setNumThreads(1)
+    manifest = release.manifest
+    drawn = [
+        prepare_gray(image.gray(), manifest.preparation, image.laterality).tensor
+        for plan in phantoms.plan(studies, SEED)
+        for image in phantoms.render(plan, Resolution.WORKING)
+    ]
+    return np.stack([canary.image(manifest.sizes), *drawn])
+
+
+def compared(on_gpu: OnGpu, images: NDArray[np.uint8]) -> list[Row]:
+    """Rows: scores and boxes beside the CPU's, and the CPU's own speed."""
+    graphs = Graphs.of(on_gpu.release)
+    began = time.perf_counter()
+    right = [graphs(image) for image in images]
+    on_cpu = len(images) / (time.perf_counter() - began)
+    got = [
+        one for first in range(0, len(images), MOST) for one in on_gpu(images[first : first + MOST])
+    ]
+    found = [moved(a, b) for a, b in zip(got, right, strict=True)]
+    score, box = (max(each) for each in zip(*found, strict=True))
+    allowed, said = on_gpu.release.manifest.canary, f"of {len(images)} views, from the CPU's"
+    speed = MOST * ROUNDS / on_gpu.run(on_gpu.release.steps, MOST, ROUNDS)
+    return [
+        _bound(f"largest move of a score {said}", score, allowed.score_tolerance, "share"),
+        _bound(f"largest move of a box {said}", box, allowed.box_tolerance, "pixels"),
+        Row(
+            f"ensemble, batch {MOST}", speed, on_cpu, "images/s", speed / on_cpu, None,
+            "onnxruntime, one thread",
+        ),
+    ]  # fmt: skip
+
+
+def _bound(case: str, found: float, allowed: float, unit: str) -> Row:
+    ratio = allowed / max(found, 1e-9)
+    return Row(case, found, allowed, unit, ratio, 1.0, "the release's tolerance, at most")
+
+
+def beside_roofline(on_gpu: OnGpu, card: roofline.Card) -> list[Row]:
+    """Rows: each graph and all of them, by batch, beside the least time that the card needs."""
+    release, precision = on_gpu.release, on_gpu.release.manifest.precision
+    works = {
+        name: roofline.work(path, release.planned[name]) for name, path in release.graphs.items()
+    }
+    rows = []
+    for steps in (*((step,) for step in release.steps), release.steps):
+        case = steps[0].model.name if len(steps) == 1 else "all of them"
+        flops = sum(works[step.model.name].flops for step in steps)
+        for batch in BATCHES:
+            on_gpu.run(steps, batch, WARM)
+            ours = batch * ROUNDS / on_gpu.run(steps, batch, ROUNDS)
+            least = sum(works[s.model.name].seconds(card, precision, batch) for s in steps)
+            rows.append(
+                Row(
+                    f"{case}, batch {batch}", ours, 1 / least, "images/s", ours * least, None,
+                    f"the card's roofline, {precision}, {flops / 1e9:.1f} GFLOP an image",
+                )
+            )  # fmt: skip
+    return rows
+
+
+def measured(release: Release, folder: Path, *, quick: bool) -> list[Row]:
+    """All rows; raises `ReleaseError` without a GPU, tensorrt or graphs for it."""
+    gpu, version = plans.here()
+    for model, built in plans.build(release, folder, gpu, version):
+        print(f"{model}: built in {built.seconds:.0f} s", file=sys.stderr)
+    import tensorrt  # noqa: PLC0415 -- only where there is a GPU
+
+    on_gpu = OnGpu(release, folder / release.manifest.name, tensorrt, cuda.driver())
+    rows = compared(on_gpu, views(release, FEW if quick else STUDIES))
+    if gpu.name in roofline.CARDS:
+        return [*rows, *beside_roofline(on_gpu, roofline.CARDS[gpu.name])]
+    print(
+        f"The peaks of {gpu.name} are not in benchmarks/roofline.py: no roofline.", file=sys.stderr
+    )
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The command line."""
+    takes = parser(__doc__ or "")
+    takes.add_argument("--plans", type=Path, default=Path("plans"), help="where plans are kept")
+    given = takes.parse_args(arguments)
+    try:
+        release = load(DEFAULT_DIR / newest(DEFAULT_DIR))
+        rows = measured(release, given.plans, quick=given.quick)
+    except ReleaseError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    show("On the GPU", rows, as_json=given.json)
+
+
+if __name__ == "__main__":
+    main()
