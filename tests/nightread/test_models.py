@@ -37,7 +37,7 @@ def test_all_that_a_result_depends_on_is_shown(small_releases: Path) -> None:
     assert document.calibration.malignancy == manifest.calibration.malignancy
     assert document.preparation.version == manifest.preparation.version
     assert document.reference.boxes == {f"reference/0{n}.png": 4 for n in range(4)}
-    assert [model.name for model in document.models][-1] == "average"
+    assert [model.name for model in document.models][-1] == "whole"
     for words in (
         *("several", load(small_releases / "several").digest, "the four brightest pixels"),
         *("intended use  tests", "ffdm, film", "version area2-linear/1", "FP32"),

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -169,14 +170,16 @@ def test_what_is_not_a_number_is_left_out(release: Release, figures: dict[str, A
     assert "Phantoms, by breast" not in text_of(text)
 
 
-def test_without_figures_the_card_speaks(small_releases: Path) -> None:
-    release = load(DEFAULT_DIR / "base-2026-11e")
-    assert not (release.folder / FIGURES).exists()
-    said = text_of(page(release))
+def test_without_figures_the_card_speaks(small_releases: Path, tmp_path: Path) -> None:
+    release = load(small_releases / "small")
+    assert "Nothing is known" in page(release)
+    shutil.copytree(release.folder, tmp_path / "told")
+    table = "| d' | found |\n| --- | --- |\n| 6 to 8 | 0.57 [0.47, 0.67] |\n"
+    told = replace(release, folder=tmp_path / "told")
+    (told.folder / "card.md").write_text(f"# told\n\n## How good it is\n\n{table}")
+    said = text_of(page(told))
     assert "carries no figures.json" in said
     assert "0.57 [0.47, 0.67]" in said
-    silent = page(load(small_releases / "small"))
-    assert "Nothing is known" in silent
 
 
 def test_changed_figures_are_refused(measured: Release, figures: dict[str, Any]) -> None:

@@ -234,10 +234,10 @@ def test_the_commands_build_and_check(
     where = ["several", "--releases", str(planned.folder.parent)]
     done = CliRunner().invoke(app, ["build", *where, "--out", str(out)])
     assert done.exit_code == 0, done.output
-    assert "6 plans for NVIDIA A10 and TensorRT 10.8.0.43" in done.output
+    assert "7 plans for NVIDIA A10 and TensorRT 10.8.0.43" in done.output
     checked = ["verify", *where, "--target", "tensorrt", "--plans", str(out)]
     done = CliRunner().invoke(app, checked)
-    assert "6 plans are right" in done.output
+    assert "7 plans are right" in done.output
     a_changed_plan(out / "several")
     with pytest.raises(Refused, match=r"models/strict/1/model\.plan was changed"):
         CliRunner().invoke(app, checked, catch_exceptions=False)
