@@ -17,7 +17,7 @@ serve_release(load(Path(sys.argv[1])), Settings(), lambda line: print(line, flus
 """
 
 
-@pytest.mark.parametrize(("name", "instances"), [("small", 4), ("several", 12)])
+@pytest.mark.parametrize(("name", "instances"), [("small", 2), ("several", 2)])
 def test_a_release_is_served_until_interrupted_and_nothing_stays(
     small_releases: Path, name: str, instances: int
 ) -> None:
