@@ -10,16 +10,14 @@ thread that started a server, and it imports no client library: others prove wha
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightread.errors import NightreadError
 from nightread.stack import postgres, seaweedfs, state, triton
-from nightread.stack.files import last_line
+from nightread.stack.child import Child
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
 from nightread.stack.process import (
@@ -38,26 +36,9 @@ from nightread.stack.triton_env import StubEnv
 
 TRIES = 3  # ports are drawn, not reserved: a taken one means drawing again
 BEAT = 0.1  # seconds between two looks at the servers
-COUNT_EVERY = 1.0  # seconds between two counts of a server's own processes
-COMING_UP = 120.0  # seconds until a server that was started again must have them all
 BINDING = 30.0  # seconds after its start in which a server can still find its port taken
 
 Recipe = Callable[[], Launch]  # draws new ports each time
-
-
-@dataclass(slots=True)
-class Child:
-    """A server that was started."""
-
-    launch: Launch
-    server: "subprocess.Popen[bytes]"
-    tries: int
-    begun: float = field(default_factory=time.monotonic)
-    folders_before: set[str] = field(default_factory=set)
-    folders_known: bool = False
-    again: bool = False  # it is not the first at this address
-    complete: bool = False  # all processes of its own have been seen
-    counted: float = 0.0  # when they were
 
 
 class Supervisor:
@@ -118,8 +99,9 @@ class Supervisor:
         for name, child in list(self.children.items()):
             if name == triton.SERVICE and not child.folders_known:
                 self.note_folders(child)
-            fault = self.fault(name, child)
+            fault = child.fault()
             if fault is None:
+                self.note_return(name, child)
                 continue
             del self.children[name]
             end_group(child.server.pid)  # Triton's stubs do not always notice its death
@@ -134,30 +116,11 @@ class Supervisor:
                 del self.due[name]
                 self.begin(name, launch, again=True)
 
-    def fault(self, name: str, child: Child) -> str | None:
-        """Why a server is of no use any more; None while it is."""
-        living = self.count(name, child)
-        code = child.server.poll()
-        if code is not None:
-            return f"it ended with exit code {code}: {last_line(child.launch.log)}"
-        if child.complete and living is not None and living < (child.launch.children or 0):
-            return f"{living} of its {child.launch.children} model instances were alive"
-        if child.again and not child.complete and time.monotonic() - child.begun > COMING_UP:
-            return f"its model instances did not come up within {COMING_UP:.0f} s"
-        return None
-
-    def count(self, name: str, child: Child) -> int | None:
-        """How many processes of its own a server has; None when it is not time to count them."""
-        wanted, now = child.launch.children, time.monotonic()
-        if not wanted or now - child.counted < COUNT_EVERY:
-            return None
-        child.counted = now
-        living = triton.count_stubs(child.server.pid)
-        if living >= wanted and not child.complete:
-            child.complete = True
-            self.state.services[name].condition = "running"
+    def note_return(self, name: str, child: Child) -> None:
+        told = self.state.services[name]
+        if told.condition == "restarting" and child.complete:
+            told.condition = "running"
             self.save()
-        return living
 
     def repair(self, name: str, child: Child, fault: str) -> None:
         """Start it again at the same address, after a pause; or give it up."""

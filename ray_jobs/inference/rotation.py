@@ -63,6 +63,7 @@ class Rotation:
         await asyncio.gather(*self._probes, return_exceptions=True)
 
     async def _bring_back(self, server: Server) -> None:
+        """Canaries with growing pauses, for as long as the client lives: the server may return."""
         pause = FIRST_PROBE_S
         while True:
             await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311

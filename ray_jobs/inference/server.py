@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import ipaddress
 from typing import Any
 
 import numpy as np
@@ -135,7 +136,10 @@ class Server:
 
 def local(url: str) -> bool:
     """Whether the server is on this host, by its address alone."""
-    return url.startswith(("127.", "localhost:", "[::1]", "unix:"))
+    host = url.rpartition(":")[0].strip("[]")
+    with contextlib.suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
 
 
 def checked(raw: RawView) -> RawView:

@@ -38,7 +38,7 @@ class Region:
         try:
             # All of it now: a full /dev/shm would end this process at its first write.
             os.posix_fallocate(file, 0, self.bytes)
-            self._mapped = mmap.mmap(file, self.bytes)
+            self._memory = np.frombuffer(mmap.mmap(file, self.bytes), np.uint8)
         except BaseException:
             self.forget_name()
             raise
@@ -54,7 +54,7 @@ class Region:
         """The offset at which `view` lies for as long as the block runs."""
         place = self.free.pop()
         try:
-            self._mapped[place : place + view.nbytes] = view.tobytes()
+            self._memory[place : place + view.size] = view.ravel()
             yield place
         finally:
             # A request that was given up may still be read at the server: its answer is nobody's.

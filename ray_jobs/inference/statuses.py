@@ -9,14 +9,15 @@ SAFE_VERSION = (2, 59)
 def retryable(error: InferenceServerException) -> bool:
     """Whether the same request may succeed later: inference has no side effects.
 
-    UNAVAILABLE is, but for refusals that stay; NOT_FOUND is while a model is reloaded or the
-    server is shutting down; a deadline and a dead python stub may be another server's luck.
+    UNAVAILABLE is, but for refusals that stay; NOT_FOUND is while a model is reloaded, the server
+    is shutting down or does not know our memory; a deadline and a dead python stub may be another
+    server's luck.
     """
     status, text = str(error.status()), str(error.message())
     if "UNAVAILABLE" in status:
         return "restricted" not in text and "andshake" not in text
     if "NOT_FOUND" in status:
-        return "no available versions" in text or "is not found" in text
+        return forgotten(error) or "no available versions" in text or "is not found" in text
     if "DEADLINE_EXCEEDED" in status:
         return True
     return "INTERNAL" in status and (sick(error) or "shared memory" in text)

@@ -10,8 +10,8 @@ from tritonclient.utils import InferenceServerException
 from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
 from ray_jobs.inference.client import TritonClient, TritonConfig
-from ray_jobs.inference.server import checked
-from ray_jobs.inference.statuses import retryable
+from ray_jobs.inference.server import checked, local
+from ray_jobs.inference.statuses import retryable, unsafe
 from triton_repo import canary
 from triton_repo.contract import Sizes
 from triton_repo.graphs import Graphs
@@ -138,6 +138,39 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
 
 
 @pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("127.0.0.1:8001", True),
+        ("127.0.0.7:8001", True),
+        ("localhost:8001", True),
+        ("[::1]:8001", True),
+        ("127.example.org:8001", False),
+        ("10.0.0.1:8001", False),
+        ("0.0.0.0:8001", False),
+        ("triton:8001", False),
+    ],
+)
+def test_only_a_loopback_address_is_this_host(url: str, *, here: bool) -> None:
+    assert local(url) is here
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [
+        ("2.51.0", True),
+        ("2.58.9", True),
+        ("2.59.0", False),
+        ("2.70.0dev", False),
+        ("3.0", False),
+        ("", True),
+        ("unknown", True),
+    ],
+)
+def test_a_version_in_which_clients_can_run_code_is_unsafe(version: str, *, refused: bool) -> None:
+    assert unsafe(version) is refused
+
+
+@pytest.mark.parametrize(
     ("status", "text", "again"),
     [
         ("UNAVAILABLE", "failed to connect to all addresses", True),
@@ -148,7 +181,7 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
         ("NOT_FOUND", "Request for unknown model: 'x' has no available versions", True),
         ("NOT_FOUND", "Request for unknown model: 'x' is not found", True),
-        ("NOT_FOUND", "Unable to find shared memory region", False),
+        ("NOT_FOUND", "Unable to find shared memory region: 'x'", True),
         ("INTERNAL", "Stub process 'm_0_0' is not healthy.", True),
         ("INTERNAL", "Failed to increase the shared memory pool size", True),
         ("INTERNAL", "Failed to process the request(s)", False),

@@ -3,12 +3,14 @@
 import dataclasses
 import os
 import signal
+import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from nightread.stack import supervisor as module
+from nightread.stack import child as module
 from nightread.stack.layout import Layout
 from nightread.stack.process import Launch, base_env
 from nightread.stack.repairs import PAUSES, SOUND, Repairs
@@ -34,18 +36,19 @@ def test_a_sound_time_begins_the_row_anew() -> None:
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Launch:
-    return Launch(
-        service="triton",
-        url="127.0.0.1:1",
-        argv=(sys.executable, "-c", SERVER),
-        env=base_env(),
-        folder=tmp_path,
-        log=tmp_path / "log",
-        stop=signal.SIGTERM,
-        grace=1.0,
-        children=1,
-    )
+def launch(tmp_path: Path) -> Iterator[Launch]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield Launch(
+            service="triton",
+            url=f"127.0.0.1:{listening.getsockname()[1]}",
+            argv=(sys.executable, "-c", SERVER),
+            env=base_env(),
+            folder=tmp_path,
+            log=tmp_path / "log",
+            stop=signal.SIGTERM,
+            grace=1.0,
+            children=1,
+        )
 
 
 def test_a_server_that_dies_again_and_again_is_given_up(
