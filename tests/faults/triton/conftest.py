@@ -20,7 +20,7 @@ def small(small_releases: Path) -> Release:
     return load(small_releases / "small")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve(
     tmp_path_factory: pytest.TempPathFactory, small: Release
 ) -> Iterator[Callable[..., Served]]:

@@ -57,8 +57,12 @@ class Job:
         """Its exit code, and all that it said."""
         code = self.process.wait(150)
         self.log.seek(0)
-        with self.log:
-            return code, self.log.read()
+        return code, self.log.read()
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
 
 
 @pytest.fixture
@@ -71,8 +75,7 @@ def job(small_stack: Stack, tmp_path: Path) -> Iterator[Callable[..., Job]]:
 
     yield start
     for one in started:
-        one.process.kill()
-        one.process.wait()
+        one.end()
 
 
 def triton_asked(said: str) -> dict[str, int]:
@@ -96,7 +99,7 @@ class Night:
     def half_way(self, job: Job) -> None:
         """Wait for the first results."""
         assert until(lambda: self.scored() >= 2 or job.process.poll() is not None, 120)
-        assert job.process.poll() is None, "the job ended before it could be hurt"
+        assert job.process.poll() is None, f"it ended before it could be hurt: {job.ended()}"
 
     def is_whole(self) -> None:
         """One current result a study, or one reason."""
