@@ -31,7 +31,7 @@ def _fault(told: ServiceState, stack: StackState) -> str | None:
 def _history(told: ServiceState) -> str:
     if not told.restarts:
         return ""
-    return f" (started again {told.restarts} times, the last time because {told.ended})"
+    return f" (restarts: {told.restarts}, the last because {told.ended})"
 
 
 def _row(told: ServiceState, stack: StackState, layout: Layout) -> ServiceStatus:
