@@ -18,6 +18,7 @@ from mammo.pseudonym import Pseudonyms
 from ray_jobs.archive.store import StoreConfig
 from ray_jobs.faults import ServiceLost
 from ray_jobs.inference.client import TritonConfig
+from ray_jobs.inference.metrics import Metrics
 from triton_repo.release import Release
 
 HEARTBEAT_S = 2.0  # how often a run says that it lives
@@ -69,6 +70,7 @@ class Running:
     window: int = 0  # tasks in flight
     patience_s: float = 0.0  # for a task, from its submission on
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    triton: Metrics = field(default_factory=Metrics)
     header_bytes_read: int = 0
     header_bytes_needed: int = 0
     _beat: float = 0.0

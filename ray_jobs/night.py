@@ -37,6 +37,7 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
             look_again(job, running)
             screen_pending(job, running)
         except BaseException as error:
+            _say_triton(running)
             log.info("run_interrupted", run=run.id, by=type(error).__name__)
             with contextlib.suppress(SQLAlchemyError):  # Postgres may be what is gone
                 running.beat()
@@ -45,6 +46,7 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
         running.beat()
         in_transaction(job.engine, lambda s: runs.finish(s, run.id, "finished"))
         counted = in_transaction(job.engine, lambda s: summary(s, run.id))
+    _say_triton(running)
     log.info("run_finished", run=run.id, **_counts(counted))
     return run, counted
 
@@ -55,6 +57,22 @@ def _begin(session: Session, job: Job) -> runs.Run:
         session, job.release.digest, manifest.name, manifest.model_dump(mode="json")
     )
     return runs.start(session, job.prefix, job.release.digest, job.code_version, job.who)
+
+
+def _say_triton(run: Running) -> None:
+    """How it went with Triton, for whoever asks why a night was slow."""
+    asked = run.triton
+    log.info(
+        "triton_asked",
+        run=run.id,
+        requests=asked.requests,
+        shared=asked.shared,
+        retries=asked.retries,
+        ejections=asked.ejections,
+        failures=asked.failures,
+        mean_s=round(asked.seconds / max(1, asked.answers), 3),
+        slowest_s=round(asked.slowest_s, 3),
+    )
 
 
 def _counts(counted: Summary) -> dict[str, int]:

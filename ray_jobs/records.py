@@ -8,6 +8,7 @@ from mammo.codes import Flag, NotScored, Reason
 from mammo.findings import Finding
 from mammo.members import Place
 from mammo.views import Laterality
+from ray_jobs.inference.metrics import Metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +116,7 @@ class StudyOutcome:
     seconds: dict[str, float] = field(default_factory=dict)  # by stage
     copies: tuple[InstanceOutcome, ...] = ()  # as far as they could be read
     died: str | None = None  # the decoder's child, of nothing that the study did: a sentence
+    triton: Metrics = field(default_factory=Metrics)  # of its worker, since its last study
 
     @classmethod
     def looked_at(

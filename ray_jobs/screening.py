@@ -126,6 +126,7 @@ def _pass(
         left = MAX_ATTEMPTS - attempt
         for stage, seconds in outcome.seconds.items():
             run.spent(stage, seconds)
+        run.triton += outcome.triton
         if outcome.lost:
             _wait_for_services(job, run, outcome.lost)
         why = outcome.not_scored
@@ -208,12 +209,12 @@ def _record(job: Job, run: Running, result: StudyResult) -> None:
 
 def prove_triton(job: Job, patience_s: float) -> None:
     """A canary through the ensemble; raises `InferenceLost` when none comes back in time."""
-    client = TritonClient(job.triton, job.release.manifest.ensemble)
+    client = TritonClient(job.triton, job.release.manifest)
     deadline = monotonic() + patience_s
     try:
         while True:
             try:
-                client.prove(job.release)
+                client.prove()
             except InferenceLost:
                 if monotonic() > deadline:
                     raise

@@ -3,6 +3,7 @@
 import functools
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import ray
@@ -55,7 +56,7 @@ def _screen_study(
     memory_mb: int,
 ) -> StudyOutcome:
     _settle()
-    client = inference.client(triton, manifest.ensemble)
+    client = inference.client(triton, manifest)
     decoder = _decoder(memory_mb)
     outcome = screen(
         plan,
@@ -66,7 +67,7 @@ def _screen_study(
         lambda stage: breadcrumbs.leave(plan.study_uid, stage, decoder.peak_mb),
     )
     breadcrumbs.sweep(plan.study_uid)
-    return outcome
+    return replace(outcome, triton=client.counted())
 
 
 def _read_archive(
@@ -81,7 +82,7 @@ def _read_archive(
     _settle()
     eyes = None
     if target.streamed and target.look:
-        client = inference.client(triton, manifest.ensemble)
+        client = inference.client(triton, manifest)
         decoder = _decoder(memory_mb)
         eyes = Eyes(
             client.submit,

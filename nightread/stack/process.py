@@ -34,6 +34,9 @@ class Launch:
     grace: float  # seconds from the stop signal to SIGKILL
     leftovers: tuple[str, ...] = ()  # glob patterns of what it may leave outside its folder
     identity: str = ""  # what the server calls itself, where it can be asked
+    # How many processes of its own it keeps: it is started again when one is missing, or when it
+    # ended. None: it is not started again.
+    children: int | None = None
     drops_privileges: bool = field(default=False)  # its own prefix sets the death signal
 
 

@@ -10,7 +10,8 @@ from nightread.stack.process import Identity
 
 SERVICES = ("seaweedfs", "postgresql", "triton")
 
-Condition = Literal["starting", "running", "failed", "stopped"]
+# `restarting`: it served, ended or lost a process of its own, and has not come up again yet.
+Condition = Literal["starting", "running", "restarting", "failed", "stopped"]
 
 
 @dataclass(slots=True)
@@ -25,7 +26,8 @@ class ServiceState:
     grace: float = 0.0  # seconds that it may take to stop
     stop: int = 15  # its stop signal
     identity: str = ""  # what the server calls itself
-    ended: str = ""  # how, when it has: exit code and the log's last line
+    ended: str = ""  # how, when it has: exit code and the log's last line; the last time
+    restarts: int = 0
     leftovers: list[str] = field(default_factory=list)  # glob patterns, of earlier tries too
 
 

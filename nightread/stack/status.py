@@ -15,6 +15,8 @@ def _fault(told: ServiceState, stack: StackState) -> str | None:
     """What is wrong with a server that should run, before it is asked anything."""
     if told.condition == "failed":
         return told.ended
+    if told.condition == "restarting" and alive(stack.supervisor):
+        return f"{told.ended}; it is being started again"
     if not alive(stack.supervisor):
         return "its supervisor was killed, and took it down"
     if told.process is None:
@@ -26,6 +28,12 @@ def _fault(told: ServiceState, stack: StackState) -> str | None:
     return None
 
 
+def _history(told: ServiceState) -> str:
+    if not told.restarts:
+        return ""
+    return f" (restarts: {told.restarts}, the last because {told.ended})"
+
+
 def _row(told: ServiceState, stack: StackState, layout: Layout) -> ServiceStatus:
     pid = told.process.pid if told.process else None
     if stack.stopped:
@@ -33,7 +41,7 @@ def _row(told: ServiceState, stack: StackState, layout: Layout) -> ServiceStatus
     fault = _fault(told, stack)
     if fault is None:
         try:
-            proof = PROOFS[told.service](told, layout)
+            proof = PROOFS[told.service](told, layout) + _history(told)
             return ServiceStatus(
                 service=told.service, state="running", url=told.url, pid=pid, proof=proof
             )

@@ -2,23 +2,22 @@
 
     python -m nightread.stack.supervisor FOLDER
 
-It stays after `nightread stack up` has returned, until SIGTERM. When it is killed, the kernel
-sends each server its stop signal. It has one thread, since that signal is bound to the thread
-that started a server, and it imports no client library: others prove what it started.
+It stays after `nightread stack up` has returned, until SIGTERM. A Triton that served and ended, or
+lost a model instance, is started again at the same address. When the supervisor is killed, the
+kernel sends each server its stop signal. It has one thread, since that signal is bound to the
+thread that started a server, and it imports no client library: others prove what it started.
 """
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from nightread.errors import NightreadError
 from nightread.stack import postgres, seaweedfs, state, triton
-from nightread.stack.files import last_line
+from nightread.stack.child import Child
 from nightread.stack.layout import Layout
 from nightread.stack.plan import Plan
 from nightread.stack.process import (
@@ -30,6 +29,7 @@ from nightread.stack.process import (
     port_was_taken,
     start,
 )
+from nightread.stack.repairs import Repairs
 from nightread.stack.state import ServiceState, StackState
 from nightread.stack.sweep import sweep
 from nightread.stack.triton_env import StubEnv
@@ -41,18 +41,6 @@ BINDING = 30.0  # seconds after its start in which a server can still find its p
 Recipe = Callable[[], Launch]  # draws new ports each time
 
 
-@dataclass(slots=True)
-class Child:
-    """A server that was started."""
-
-    launch: Launch
-    server: "subprocess.Popen[bytes]"
-    tries: int
-    begun: float = field(default_factory=time.monotonic)
-    folders_before: set[str] = field(default_factory=set)
-    folders_known: bool = False
-
-
 class Supervisor:
     """Keeps the servers, and the state file in step with them."""
 
@@ -60,6 +48,8 @@ class Supervisor:
         me = identify(os.getpid()) or Identity(os.getpid(), 0)
         self.layout, self.recipes = layout, recipes
         self.children: dict[str, Child] = {}
+        self.repairs = {name: Repairs() for name in recipes}
+        self.due: dict[str, tuple[Launch, float]] = {}  # what is to be started again, and when
         self.state = StackState(me, services={name: ServiceState(name) for name in recipes})
         self.stopping = False  # a flag, not an Event: a signal handler may not take its lock
 
@@ -90,33 +80,62 @@ class Supervisor:
             told.condition, told.ended = "failed", str(error)
             self.save()
             return
+        self.begin(name, launch, tries)
+
+    def begin(self, name: str, launch: Launch, tries: int = 1, *, again: bool = False) -> None:
+        told = self.state.services[name]
         before = triton.environment_folders() if name == triton.SERVICE else set()
         server = start(launch)
-        self.children[name] = Child(launch, server, tries, folders_before=before)
-        told.condition, told.url, told.log = "running", launch.url, str(launch.log)
+        self.children[name] = Child(launch, server, tries, folders_before=before, again=again)
+        told.condition = "restarting" if again else "running"
+        told.url, told.log = launch.url, str(launch.log)
         told.process, told.identity = identify(server.pid), launch.identity
         told.stop, told.grace = int(launch.stop), launch.grace
-        told.leftovers += launch.leftovers
+        told.leftovers += [name for name in launch.leftovers if name not in told.leftovers]
         self.save()
 
     def look(self) -> None:
-        """One round: who has ended, and what Triton has made outside our folder."""
+        """One round: who has ended or is broken, and what Triton has made outside our folder."""
         for name, child in list(self.children.items()):
             if name == triton.SERVICE and not child.folders_known:
                 self.note_folders(child)
-            code = child.server.poll()
-            if code is None:
+            fault = child.fault()
+            if fault is None:
+                self.note_return(name, child)
                 continue
             del self.children[name]
             end_group(child.server.pid)  # Triton's stubs do not always notice its death
-            early = time.monotonic() - child.begun < BINDING
+            child.server.wait()
+            early = time.monotonic() - child.begun < BINDING and not child.again
             if early and child.tries < TRIES and port_was_taken(child.launch):
                 self.start(name, child.tries + 1)
-                continue
-            told = self.state.services[name]
-            told.condition = "failed"
-            told.ended = f"it ended with exit code {code}: {last_line(child.launch.log)}"
+            else:
+                self.repair(name, child, fault)
+        for name, (launch, when) in list(self.due.items()):
+            if time.monotonic() >= when:
+                del self.due[name]
+                self.begin(name, launch, again=True)
+
+    def note_return(self, name: str, child: Child) -> None:
+        told = self.state.services[name]
+        if told.condition == "restarting" and child.complete:
+            told.condition = "running"
             self.save()
+
+    def repair(self, name: str, child: Child, fault: str) -> None:
+        """Start it again at the same address, after a pause; or give it up."""
+        told = self.state.services[name]
+        told.ended = fault
+        served = child.launch.children is not None and (child.complete or child.again)
+        pause = self.repairs[name].pause(time.monotonic()) if served else None
+        if pause is None:
+            told.condition = "failed"
+        else:
+            told.condition, told.restarts = "restarting", told.restarts + 1
+            sweep(told.leftovers)
+            child.launch.log.replace(child.launch.log.with_name("log.before"))
+            self.due[name] = child.launch, time.monotonic() + pause
+        self.save()
 
     def note_folders(self, child: Child) -> None:
         """Folders that came between Triton's start and its first stub are its own."""

@@ -4,6 +4,7 @@ Version 2.51; its python backend is the only one that runs without a GPU.
 """
 
 import os
+import re
 import secrets
 import signal
 from pathlib import Path
@@ -13,7 +14,7 @@ import psutil
 from nightread.stack.ports import HOST, draw
 from nightread.stack.process import Launch
 from nightread.stack.triton_env import SHM, StubEnv
-from triton_repo.configs import Profile
+from triton_repo.configs import FILES, Profile
 from triton_repo.contract import ENSEMBLE
 
 SERVICE = "triton"
@@ -60,7 +61,20 @@ def launch(
         grace=EXIT_SECONDS + 3.0,
         leftovers=(f"{SHM}/{prefix}*",),
         identity=identity,
+        children=_instances(models, profile),
     )
+
+
+def _instances(models: Path, profile: Profile) -> int:
+    """How many processes serve a repository: one for each instance of a python model."""
+
+    def config(model: Path) -> str:
+        own = model / FILES[profile]
+        return (own if own.exists() else model / FILES["cpu"]).read_text()
+
+    whole = config(models / ENSEMBLE)
+    texts = [whole] if "instance_group" in whole else map(config, models.iterdir())
+    return sum(int(n) for text in texts for n in re.findall(r"count: (\d+) kind: KIND_CPU", text))
 
 
 def environment_folders() -> set[str]:

@@ -1,27 +1,30 @@
-"""The Triton client: asynchronous gRPC with deadlines and retries on the codes that allow them."""
+"""The Triton client: asynchronous gRPC with deadlines, retries and several servers."""
 
 import asyncio
-import functools
 import random
 import threading
+from collections import Counter
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
-import tritonclient.grpc.aio as triton
 from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
+from ray_jobs.inference import statuses
+from ray_jobs.inference.metrics import Metrics
+from ray_jobs.inference.rotation import Rotation
+from ray_jobs.inference.server import Server
 from triton_repo import canary
-from triton_repo.contract import KINDS, Model, answer
-from triton_repo.release import Release
+from triton_repo.release import Manifest
 
-DEADLINE_S = 30.0  # of one request; the default release needs about one second a view
 ATTEMPTS = 5
+LATE = 2  # how often one server may miss the deadline of one request: its work still runs
 FIRST_PAUSE_S = 0.25  # doubled at each retry, with jitter
 IN_FLIGHT = 4  # requests of one worker at a time: the four views of a study
 CANARY_DEADLINE_S = 5.0
@@ -35,53 +38,26 @@ class TritonConfig:
 
     urls: tuple[str, ...]  # host:port, gRPC
     ca: str | None  # PEM file: switches TLS on
-
-
-def retryable(error: InferenceServerException) -> bool:
-    """Whether the same request may succeed later: inference has no side effects.
-
-    UNAVAILABLE is, but for refusals that stay; NOT_FOUND is while a model is reloaded or the
-    server is shutting down; a deadline and a dead python stub may be another server's luck.
-    """
-    status, text = str(error.status()), str(error.message())
-    if "UNAVAILABLE" in status:
-        return "restricted" not in text and "andshake" not in text
-    if "NOT_FOUND" in status:
-        return "no available versions" in text or "is not found" in text
-    if "DEADLINE_EXCEEDED" in status:
-        return True
-    return "INTERNAL" in status and ("not healthy" in text or "shared memory" in text)
-
-
-def checked(raw: RawView) -> RawView:
-    """An answer that can be one; raises `InferenceFailed`: a NaN must never become a low score."""
-    n = raw.count
-    if not 0 <= n <= len(raw.boxes):
-        raise InferenceFailed("Triton answered with an impossible number of boxes.")
-    whole = [] if raw.suspicion is None else [raw.suspicion]
-    scores = np.concatenate([raw.detection[:n], raw.lesion[:n], raw.malignancy[:n], whole])
-    # Written so that a NaN fails.
-    if not (np.isfinite(raw.boxes[:n]).all() and ((scores >= 0) & (scores <= 1)).all()):
-        raise InferenceFailed("Triton answered with scores or boxes that are not numbers.")
-    if not ((raw.kind[:n] >= 0) & (raw.kind[:n] < len(KINDS))).all():
-        raise InferenceFailed("Triton answered with a kind of finding that the contract lacks.")
-    return raw
+    deadline_s: float = 30.0  # of one request; the default release needs about one second a view
+    patience_s: float = 20.0  # while no server is in order; a local one is back in 3, or 15 if busy
 
 
 class TritonClient:
     """Sends views to the ensemble; `submit` returns at once. One for each process.
 
-    gRPC runs in an event loop of its own thread, so that decoding goes on meanwhile.
+    gRPC runs in an event loop of its own thread, so that decoding goes on meanwhile. A server of
+    this host is given views through shared memory.
     """
 
-    def __init__(self, config: TritonConfig, served: Model) -> None:
-        """`served`: the ensemble that the servers must have (`Release.ensemble`)."""
-        self._config = config
-        self._served = served
+    def __init__(self, config: TritonConfig, manifest: Manifest) -> None:
+        """`manifest`: of the release that the servers must have."""
+        self.of = config, manifest
+        self._config, self._manifest = config, manifest
+        self._counted = Metrics()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="triton", daemon=True)
         self._thread.start()
-        self._clients, self._places = self._run(self._open()).result()
+        self._servers, self._rotation, self._places = self._run(self._open()).result()
 
     def submit(self, image: NDArray[np.uint8]) -> "Future[RawView]":
         """Infer one prepared view, uint8 (1, height, width).
@@ -91,13 +67,17 @@ class TritonClient:
         """
         return self._run(self._infer(image))
 
-    def prove(self, release: Release) -> None:
+    def prove(self) -> None:
         """One canary through the whole ensemble of each server that answers.
 
         Raises `InferenceLost` in one sentence when none does, or when one holds another
-        release or answers wrongly.
+        release, answers wrongly or is too old to be used.
         """
-        self._run(self._prove(release)).result()
+        self._run(self._prove_all()).result()
+
+    def counted(self) -> Metrics:
+        """What has been counted since this was called last."""
+        return self._run(self._taken()).result()
 
     def close(self) -> None:
         """Close the channels and the event loop."""
@@ -106,89 +86,113 @@ class TritonClient:
         self._thread.join()
         self._loop.close()
 
+    @cached_property
+    def _canary(self) -> NDArray[np.uint8]:
+        return canary.image(self._manifest.sizes)
+
     def _run(self, work: Coroutine[Any, Any, T]) -> "Future[T]":
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
-    async def _open(self) -> tuple[list[Any], asyncio.Semaphore]:
-        clients = [
-            triton.InferenceServerClient(
-                url,
-                ssl=self._config.ca is not None,
-                root_certificates=self._config.ca,
-                channel_args=_channel(url),
-            )
-            for url in self._config.urls
-        ]
-        return clients, asyncio.Semaphore(IN_FLIGHT)
+    async def _open(self) -> tuple[list[Server], Rotation, asyncio.Semaphore]:
+        config, served = self._config, self._manifest.ensemble
+        servers = [Server(url, config.ca, served, IN_FLIGHT) for url in config.urls]
+        rotation = Rotation(servers, self._prove, config.patience_s, self._count)
+        return servers, rotation, asyncio.Semaphore(IN_FLIGHT)
 
     async def _close(self) -> None:
-        for client in self._clients:
-            await client.close()
+        await self._rotation.close()
+        for server in self._servers:
+            await server.close()
+
+    def _count(self, more: Metrics) -> None:
+        self._counted += more
+
+    async def _taken(self) -> Metrics:
+        taken, self._counted = self._counted, Metrics()
+        return taken
 
     async def _infer(self, image: NDArray[np.uint8]) -> RawView:
         async with self._places:
-            first = random.randrange(len(self._clients))  # noqa: S311 -- spreads load
+            self._count(Metrics(requests=1))
+            failed: Counter[Server] = Counter()
+            late: Counter[Server] = Counter()
+            last = None
             for attempt in range(ATTEMPTS):
-                client = self._clients[(first + attempt) % len(self._clients)]
+                if attempt:
+                    self._count(Metrics(retries=1))
+                    jitter = random.uniform(0.5, 1.5)  # noqa: S311
+                    await asyncio.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1) * jitter)
+                server = await self._rotation.choose(failed)
+                if server is None:
+                    break
+                began = self._loop.time()
                 try:
-                    return await self._once(client, image, DEADLINE_S)
+                    answer = await server.ask(image, self._config.deadline_s)
                 except InferenceServerException as error:
-                    if not retryable(error):
-                        raise InferenceFailed(
-                            f"Triton refused a view ({error.status()}): see its log."
-                        ) from None
                     last = error
-                jitter = random.uniform(0.5, 1.5)  # noqa: S311
-                await asyncio.sleep(FIRST_PAUSE_S * 2**attempt * jitter)
+                    self._judge(server, error)
+                    failed[server] += 1
+                    late[server] += statuses.late(error)
+                    if late[server] == LATE:
+                        break
+                else:
+                    server.failures = 0
+                    self._count_answer(self._loop.time() - began, server)
+                    return answer
             raise InferenceLost(self._down(last))
 
-    async def _once(self, client: Any, image: NDArray[np.uint8], deadline_s: float) -> RawView:
-        model = self._served
-        tensor = triton.InferInput(model.inputs[0].name, [1, *image.shape], model.inputs[0].dtype)
-        tensor.set_data_from_numpy(image[None])
-        outputs = [triton.InferRequestedOutput(output.name) for output in model.outputs]
-        said = await client.infer(model.name, [tensor], outputs=outputs, client_timeout=deadline_s)
-        return checked(answer({one.name: said.as_numpy(one.name)[0] for one in model.outputs}))
+    def _count_answer(self, seconds: float, server: Server) -> None:
+        self._count(
+            Metrics(answers=1, shared=int(server.shares), seconds=seconds, slowest_s=seconds)
+        )
 
-    async def _prove(self, release: Release) -> None:
-        right = release.manifest.canary
+    def _judge(self, server: Server, error: InferenceServerException) -> None:
+        """Raises `InferenceFailed` for what no other attempt would cure."""
+        status = str(error.status()).removeprefix("StatusCode.")
+        self._count(Metrics(failures={status: 1}))
+        if not statuses.retryable(error):
+            raise InferenceFailed(f"Triton refused a view ({error.status()}): see its log.")
+        self._rotation.failed(server, error)
+
+    async def _prove(self, server: Server) -> None:
+        try:
+            raw = await server.ask(self._canary, CANARY_DEADLINE_S)
+        except InferenceFailed as error:
+            raise InferenceLost(f"{error} It is the one at {server.url}.") from None
+        wrong = canary.problem(self._manifest.canary, raw)
+        if wrong:
+            raise InferenceLost(
+                f"Triton at {server.url} does not serve release {self._manifest.name}: {wrong}."
+            )
+
+    async def _prove_all(self) -> None:
         proven, last = 0, ""
-        for url, client in zip(self._config.urls, self._clients, strict=True):
+        for server in self._servers:
             try:
-                raw = await self._once(
-                    client, canary.image(release.manifest.sizes), CANARY_DEADLINE_S
-                )
+                await self._prove(server)
             except InferenceServerException as error:
-                last = self._down(error, url)
-                continue  # another one may serve: requests fail over too
-            except InferenceFailed as error:
-                raise InferenceLost(f"{error} It is the one at {url}.") from None
-            wrong = canary.problem(right, raw)
-            if wrong:
-                raise InferenceLost(
-                    f"Triton at {url} does not serve release {release.manifest.name}: {wrong}."
-                )
-            proven += 1
+                last = self._down(error, server.url)  # another one may serve
+            else:
+                proven += 1
         if not proven:
             raise InferenceLost(last)
 
-    def _down(self, error: InferenceServerException, url: str | None = None) -> str:
+    def _down(self, error: InferenceServerException | None, url: str | None = None) -> str:
         where = url or ", ".join(self._config.urls)
+        how = f" ({error.status()})" if error else ""
         return (
-            f"Triton at {where} gave no answer ({error.status()}): check NIGHTREAD_TRITON_URL "
+            f"Triton at {where} gave no answer{how}: check NIGHTREAD_TRITON_URL "
             "and that the server runs."
         )
 
 
-def _channel(url: str) -> list[tuple[str, int]]:
-    """Options of gRPC: they replace tritonclient's own, so its limits are said again."""
-    limits = [("grpc.max_send_message_length", -1), ("grpc.max_receive_message_length", -1)]
-    # A proxy of the environment does not reach a server of this machine.
-    direct = url.startswith(("127.", "localhost:", "[::1]"))
-    return [*limits, ("grpc.enable_http_proxy", 0)] if direct else limits
+_of_this_process: list[TritonClient] = []  # at most one
 
 
-@functools.lru_cache(maxsize=1)
-def client(config: TritonConfig, served: Model) -> TritonClient:
-    """The client of this process."""
-    return TritonClient(config, served)
+def client(config: TritonConfig, manifest: Manifest) -> TritonClient:
+    """The client of this process; another one when servers or release are others."""
+    if _of_this_process and _of_this_process[0].of != (config, manifest):
+        _of_this_process.pop().close()
+    if not _of_this_process:
+        _of_this_process.append(TritonClient(config, manifest))
+    return _of_this_process[0]

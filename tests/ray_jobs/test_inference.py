@@ -9,9 +9,11 @@ from tritonclient.utils import InferenceServerException
 
 from mammo.findings import RawView
 from ray_jobs.faults import InferenceFailed, InferenceLost
-from ray_jobs.inference.client import TritonClient, TritonConfig, checked, retryable
+from ray_jobs.inference.client import TritonClient, TritonConfig
+from ray_jobs.inference.server import checked, local
+from ray_jobs.inference.statuses import retryable, unsafe
 from triton_repo import canary
-from triton_repo.contract import Sizes, ensemble
+from triton_repo.contract import Sizes
 from triton_repo.graphs import Graphs
 from triton_repo.release import Canary, Release, load
 
@@ -22,8 +24,13 @@ def release(stack) -> Release:
 
 
 @pytest.fixture(scope="module")
+def small(small_releases: Path) -> Release:
+    return load(small_releases / "small")
+
+
+@pytest.fixture(scope="module")
 def client(stack, release: Release):
-    opened = TritonClient(TritonConfig(stack.settings.triton_urls, None), release.manifest.ensemble)
+    opened = TritonClient(TritonConfig(stack.settings.triton_urls, None), release.manifest)
     yield opened
     opened.close()
 
@@ -49,11 +56,11 @@ def test_the_ensemble_answers_what_its_graphs_answer(client, release: Release) -
         assert (mine.kind[:n] == right.kind[:n]).all()
 
 
-def test_the_right_server_proves_itself(client, release: Release) -> None:
-    client.prove(release)
+def test_the_right_server_proves_itself(client) -> None:
+    client.prove()
 
 
-def test_a_server_of_another_release_is_refused(client, release: Release) -> None:
+def test_a_server_of_another_release_is_refused(stack, release: Release) -> None:
     right = release.manifest.canary
     other = Canary(
         count=right.count,
@@ -63,24 +70,25 @@ def test_a_server_of_another_release_is_refused(client, release: Release) -> Non
         malignancy=right.malignancy,
     )
     manifest = release.manifest.model_copy(update={"canary": other, "name": "other"})
+    asking = TritonClient(TritonConfig(stack.settings.triton_urls, None), manifest)
     with pytest.raises(InferenceLost, match="does not serve release other"):
-        client.prove(Release(release.folder, manifest, release.digest))
+        asking.prove()
+    asking.close()
 
 
-def test_no_server_is_a_lost_service_after_bounded_tries() -> None:
+def test_no_server_is_a_lost_service_after_bounded_tries(small: Release) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"127.0.0.1:{taken.getsockname()[1]}"
-        sizes = Sizes(64, 40, 4)
-        alone = TritonClient(TritonConfig((url,), None), ensemble(sizes))
+        alone = TritonClient(TritonConfig((url,), None, patience_s=1.0), small.manifest)
         with pytest.raises(InferenceLost, match="NIGHTREAD_TRITON_URL"):
-            alone.submit(canary.image(sizes)).result(timeout=60)
+            alone.submit(canary.image(small.manifest.sizes)).result(timeout=60)
         alone.close()
 
 
-def test_a_closed_client_leaves_no_socket_open() -> None:
+def test_a_closed_client_leaves_no_socket_open(small: Release) -> None:
     def once() -> int:
-        TritonClient(TritonConfig(("127.0.0.1:9",), None), ensemble(Sizes(64, 40, 4))).close()
+        TritonClient(TritonConfig(("127.0.0.1:9",), None), small.manifest).close()
         return len(list(Path("/proc/self/fd").iterdir()))
 
     once()  # gRPC keeps a few of its own
@@ -124,11 +132,44 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
         taken.bind(("127.0.0.1", 0))
         dead = f"127.0.0.1:{taken.getsockname()[1]}"
         both = TritonClient(
-            TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest.ensemble
+            TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest
         )
-        both.prove(release)
+        both.prove()
         both.submit(canary.image(release.manifest.sizes)).result(timeout=60)
         both.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "here"),
+    [
+        ("127.0.0.1:8001", True),
+        ("127.0.0.7:8001", True),
+        ("localhost:8001", True),
+        ("[::1]:8001", True),
+        ("127.example.org:8001", False),
+        ("10.0.0.1:8001", False),
+        ("0.0.0.0:8001", False),
+        ("triton:8001", False),
+    ],
+)
+def test_only_a_loopback_address_is_this_host(url: str, *, here: bool) -> None:
+    assert local(url) is here
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [
+        ("2.51.0", True),
+        ("2.58.9", True),
+        ("2.59.0", False),
+        ("2.70.0dev", False),
+        ("3.0", False),
+        ("", True),
+        ("unknown", True),
+    ],
+)
+def test_a_version_in_which_clients_can_run_code_is_unsafe(version: str, *, refused: bool) -> None:
+    assert unsafe(version) is refused
 
 
 @pytest.mark.parametrize(
@@ -142,7 +183,7 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
         ("DEADLINE_EXCEEDED", "Deadline Exceeded", True),
         ("NOT_FOUND", "Request for unknown model: 'x' has no available versions", True),
         ("NOT_FOUND", "Request for unknown model: 'x' is not found", True),
-        ("NOT_FOUND", "Unable to find shared memory region", False),
+        ("NOT_FOUND", "Unable to find shared memory region: 'x'", True),
         ("INTERNAL", "Stub process 'm_0_0' is not healthy.", True),
         ("INTERNAL", "Failed to increase the shared memory pool size", True),
         ("INTERNAL", "Failed to process the request(s)", False),

@@ -21,6 +21,7 @@ from nightread.stack.down import down
 from nightread.stack.layout import Layout
 from nightread.stack.proofs import s3_client
 from nightread.stack.seaweedfs import read_credentials
+from nightread.stack.state import read
 from nightread.stack.status import status
 from nightread.stack.up import up
 from nightread.stack.wait import until
@@ -43,28 +44,46 @@ def test_killed_servers_show_in_status_and_down_leaves_nothing(
 ) -> None:
     up(layout, Settings(releases_dir=small_releases), tell=print)
     made = footprint(layout.root)
-    assert len(made.names) >= 4 + 4 + 1  # weed's sockets, a region a model instance, a folder
-    pids = {name: row.pid for name, row in by_name(layout).items()}
-
-    # A dead stub: Triton goes on calling itself ready, and the other instance may answer.
-    stub = next(
-        p for p in psutil.Process(pids["triton"]).children() if "classifier" in p.cmdline()[1]
-    )
-    stub.kill()
-    row = by_name(layout)["triton"]
-    assert row.state == "failed"
-    assert f"process {pids['triton']} is alive, but its proof failed" in row.proof
-    assert "3 of its 4 model instances are alive" in row.proof
-
-    for pid in pids.values():
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
-    assert until(lambda: all("exit code -9" in r.proof for r in by_name(layout).values()), 5)
-    assert {row.state for row in by_name(layout).values()} == {"failed"}
+    assert len(made.names) >= 4 + 2 + 1  # weed's sockets, a region a model instance, a folder
+    for name in ("seaweedfs", "postgresql"):
+        os.kill(by_name(layout)[name].pid or 0, signal.SIGKILL)
+        assert until(lambda name=name: "exit code -9" in by_name(layout)[name].proof, 5)
+        assert by_name(layout)[name].state == "failed"
 
     down(layout)
     assert made.left() == []
     assert {row.state for row in by_name(layout).values()} == {"stopped"}
+
+
+def test_a_triton_without_a_stub_or_killed_is_started_again_at_the_same_address(
+    layout: Layout, small_releases: Path
+) -> None:
+    up(layout, Settings(releases_dir=small_releases), tell=print)
+    first, made = by_name(layout)["triton"], [footprint(layout.root)]
+
+    def served_again(pid: int | None) -> bool:
+        row = by_name(layout)["triton"]
+        return row.state == "running" and row.pid != pid
+
+    # A dead stub: Triton goes on calling itself ready, and the other instance answers.
+    psutil.Process(first.pid).children()[0].kill()
+    assert until(lambda: read(layout.state).services["triton"].restarts == 1, 10)
+    assert until(lambda: served_again(first.pid), 60)
+    second = by_name(layout)["triton"]
+    made.append(footprint(layout.root))
+    assert second.url == first.url
+    assert "(restarts: 1, the last because 1 of its 2 model instances were alive)" in second.proof
+
+    os.kill(second.pid or 0, signal.SIGKILL)
+    assert until(lambda: served_again(second.pid), 60)
+    third = by_name(layout)["triton"]
+    made.append(footprint(layout.root))
+    assert third.url == first.url
+    assert "(restarts: 2, the last because it ended with exit code -9: " in third.proof
+    assert (layout.triton / "log.before").exists()
+
+    down(layout)
+    assert [one.left() for one in made] == [[], [], []]
 
 
 @pytest.mark.slow
