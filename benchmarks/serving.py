@@ -194,7 +194,7 @@ def ensemble(
     server: Server, release: Release, views: Views, in_flight: int = IN_FLIGHT
 ) -> Iterator[Way]:
     """The release's ensemble, asked by the job's own client."""
-    client = TritonClient(TritonConfig((server.url,), None), release.manifest.ensemble)
+    client = TritonClient(TritonConfig((server.url,), None), release.manifest)
 
     def ask(places: Sequence[int]) -> None:
         flying: set[Future[RawView]] = set()

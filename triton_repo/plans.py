@@ -224,12 +224,7 @@ def _lay_out(release: Release, folder: Path, keep: set[Path]) -> None:
     for path in _files(folder):
         if path not in keep:
             path.unlink()
-    shutil.copytree(
-        release.models,
-        folder / MODELS,
-        ignore=shutil.ignore_patterns("__pycache__"),
-        dirs_exist_ok=True,
-    )
+    shutil.copytree(release.models, folder / MODELS, dirs_exist_ok=True)
 
 
 def _text(plans: Plans) -> bytes:

@@ -173,7 +173,7 @@ def listed_files(folder: Path) -> list[str]:
     Links are not followed, whatever they lead to.
     """
     below = (p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir())
-    names = sorted(p.relative_to(folder).as_posix() for p in below if "__pycache__" not in p.parts)
+    names = sorted(p.relative_to(folder).as_posix() for p in below)
     return [name for name in names if name != MANIFEST]
 
 

@@ -6,6 +6,7 @@ Version 2.51; its python backend is the only one that runs without a GPU.
 import os
 import re
 import secrets
+import shutil
 import signal
 from pathlib import Path
 
@@ -30,14 +31,15 @@ def launch(
     libpython: str,
     profile: Profile = "cpu",
 ) -> Launch:
-    """How to start the server over the model repository `models`."""
+    """How to start the server over its own copy of the model repository `models`."""
+    own = _copied(models, folder / "models")
     token = secrets.token_hex(4)
     identity, prefix = f"nightread-{token}", f"nightread_{token}_"
     grpc, metrics = draw(2)
     argv = [
         str(env.home / "bin" / "tritonserver"),
         f"--id={identity}",  # by which a probe knows that no other server answers
-        f"--model-repository={models}",
+        f"--model-repository={own}",
         f"--backend-directory={backends}",
         "--model-control-mode=explicit",
         f"--load-model={ENSEMBLE}",  # and with it the models of its steps, if it has any
@@ -75,6 +77,17 @@ def _instances(models: Path, profile: Profile) -> int:
     whole = config(models / ENSEMBLE)
     texts = [whole] if "instance_group" in whole else map(config, models.iterdir())
     return sum(int(n) for text in texts for n in re.findall(r"count: (\d+) kind: KIND_CPU", text))
+
+
+def _copied(models: Path, to: Path) -> Path:
+    """What was checked, and nothing else.
+
+    Python runs byte code that lies beside a model's source and writes its own there, which no
+    manifest names.
+    """
+    shutil.rmtree(to, ignore_errors=True)
+    shutil.copytree(models, to, ignore=shutil.ignore_patterns("__pycache__"))
+    return to
 
 
 def environment_folders() -> set[str]:
