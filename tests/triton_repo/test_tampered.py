@@ -15,18 +15,16 @@ from nightread.errors import Refused
 from tests.calls import call
 from tests.small_release import MEMBERS, SIZES
 from triton_repo import configs, contract
-from triton_repo.release import Release, ReleaseError, load, sha256, write_manifest
-
-PLANNED = "tensorrt/detector.onnx"
+from triton_repo.release import Release, ReleaseError, load, planned_file, sha256, write_manifest
 
 
 def files(members: contract.Members) -> Iterator[str]:
     """What a release of these members holds, by the contract alone."""
     yield "card.md"
-    yield PLANNED
     for step in contract.steps(SIZES, members):
         yield f"models/{step.model.name}/1/model.onnx"
         yield f"models/{step.model.name}/1/model.py"
+        yield f"tensorrt/{step.model.name}.onnx"
     yield f"models/{contract.ENSEMBLE}/1/model.py"
     yield from (f"models/{name}" for name, _ in configs.all_files(SIZES, members, ""))
     yield from (f"reference/{number:02}.png" for number in range(4))
@@ -37,21 +35,22 @@ EVERY = [(name, file) for name, members in MEMBERS.items() for file in files(mem
 
 @pytest.fixture(scope="module")
 def whole(small_releases: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small releases, each with a graph for TensorRT too."""
+    """The small releases, with graphs for TensorRT too."""
     folder = tmp_path_factory.mktemp("whole")
     for name in MEMBERS:
         release = load(shutil.copytree(small_releases / name, folder / name))
-        planned = release.folder / PLANNED
-        planned.parent.mkdir()
-        shutil.copy(next(iter(release.graphs.values())), planned)
-        named = release.manifest.files | {PLANNED: sha256(planned)}
+        (release.folder / "tensorrt").mkdir()
+        named = dict(release.manifest.files)
+        for model, graph in release.graphs.items():
+            shutil.copy(graph, planned_file(release.folder, model))
+            named[f"tensorrt/{model}.onnx"] = sha256(graph)
         write_manifest(release.folder, release.manifest.model_copy(update={"files": named}))
     return folder
 
 
 @pytest.fixture
 def copy(whole: Path, tmp_path: Path) -> Path:
-    """`small` with that graph, for a test to damage."""
+    """`small` with those graphs, for a test to damage."""
     return shutil.copytree(whole / "small", tmp_path / "small")
 
 
