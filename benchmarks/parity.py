@@ -1,9 +1,9 @@
-"""Whether torch, onnxruntime and Triton say the same: `python -m benchmarks.parity RUN --triton URL`.
+"""Whether torch, onnxruntime and Triton say the same: `python -m benchmarks.parity RUN RELEASE`.
 
 Every model of a run's ensemble is asked the same, on prepared views, real and phantom: its torch
-module, its graph under onnxruntime, and the model that Triton serves (`nightread models serve
---profile ensemble`). All are given what onnxruntime said before, so that a difference is one
-model's own; the whole ensemble too is asked of Triton. Writes RUN/parity.json.
+module, its graph under onnxruntime, and the model that a Triton of its own serves (of the release
+that the run made, in the profile `ensemble`). All are given what onnxruntime said before, so that
+a difference is one model's own; the whole ensemble too is asked of Triton. Writes RUN/parity.json.
 """
 
 import argparse
@@ -20,13 +20,17 @@ import tritonclient.grpc as triton
 from numpy.typing import NDArray
 
 from mammo.prepare import Preparation
-from training import exported, recipe, served
+from nightread.settings import load_settings
+from nightread.stack.foreground import served
+from training import exported, recipe
+from training import served as networks
 from training.datasets import cbis_ddsm, store
 from training.datasets.store import Gray
 from training.recipe import Recipe
 from triton_repo import contract
 from triton_repo.contract import ENSEMBLE, Model, Step
 from triton_repo.graphs import Graphs
+from triton_repo.release import load
 
 PARITY = "parity.json"
 SAME = 1e-3  # two scores; the boxes of one place have the same score within this
@@ -39,13 +43,14 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.parity", description=__doc__)
     parser.add_argument("run", type=Path, help="a finished run's folder")
+    parser.add_argument("release", type=Path, help="the folder of the release that it made")
     parser.add_argument("--recipe", default="ensemble", help="the run's recipe")
-    parser.add_argument("--triton", required=True, help="host:port of a server of its release")
     parser.add_argument("--views", type=int, default=200, help="half of them phantoms")
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     pictures = views(given.run, given.views)
-    found = measured(given.run, recipe.load(given.recipe), pictures, given.triton)
+    with served(load(given.release), load_settings(stack_file=None), "ensemble") as server:
+        found = measured(given.run, recipe.load(given.recipe), pictures, server.url)
     (given.run / PARITY).write_text(json.dumps(found, indent=1))
     print(json.dumps(found, indent=1))
 
@@ -98,7 +103,7 @@ def _apart(step: Step, known: Tensors, ask: Ask) -> Iterator[tuple[str, float]]:
     said = ask(step.model, {own: known[name] for own, name in step.reads.items()})
     ranked = "boxes" in right
     if ranked:
-        yield from _boxes_apart(right, said)
+        yield from boxes_apart(right, said)
     for name, value in right.items():
         if name != "boxes":
             # Boxes of equal scores may change places: then scores are compared by rank.
@@ -106,7 +111,7 @@ def _apart(step: Step, known: Tensors, ask: Ask) -> Iterator[tuple[str, float]]:
             yield name, float(np.abs(one.astype(np.float64) - other).max())
 
 
-def _boxes_apart(right: Tensors, said: Tensors) -> Iterator[tuple[str, float]]:
+def boxes_apart(right: Tensors, said: Tensors) -> Iterator[tuple[str, float]]:
     """By the nearest of the same score; how many of the boxes have none."""
     far, alone = 0.0, 0
     for box, score in zip(right["boxes"], right["detection"], strict=True):
@@ -124,7 +129,7 @@ def _boxes_apart(right: Tensors, said: Tensors) -> Iterator[tuple[str, float]]:
 
 def _torch(run: Path, chosen: Recipe, sizes: contract.Sizes, steps: tuple[Step, ...]) -> Ask:
     names = [step.model.name for step in steps]
-    modules = {name: served.model(run, chosen, sizes, name) for name in names}
+    modules = {name: networks.model(run, chosen, sizes, name) for name in names}
 
     def ask(model: Model, inputs: Tensors) -> Tensors:
         given = (torch.from_numpy(inputs[tensor.name][None]) for tensor in model.inputs)
