@@ -61,6 +61,13 @@ def store_config(settings: Settings) -> StoreConfig:
     )
 
 
+def triton_config(settings: Settings) -> TritonConfig:
+    """Where the ensemble is served; raises `ConfigurationError` when nothing says so."""
+    settings.need("triton_url")
+    ca = settings.triton_ca
+    return TritonConfig(settings.triton_urls, str(ca) if ca else None)
+
+
 def job_of(
     settings: Settings,
     prefix: runs.Prefix,
@@ -78,15 +85,11 @@ def job_of(
             f"The pseudonym key in {key} can't be used: {error}; "
             "32 random bytes will do: head -c 32 /dev/urandom"
         ) from None
-    settings.need("triton_url")
     return Job(
         prefix=prefix,
         release=release,
         store=store_config(settings),
-        triton=TritonConfig(
-            settings.triton_urls,
-            str(settings.triton_ca) if settings.triton_ca else None,
-        ),
+        triton=triton_config(settings),
         engine=connect(settings.need("database_url")),
         pseudonyms=pseudonyms,
         settle_minutes=settings.settle_minutes,

@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from nightread.cli import (
+    canary,
     data,
     db,
     demo,
@@ -41,6 +42,7 @@ app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
+app.command("canary")(canary.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")

@@ -67,13 +67,13 @@ class TritonClient:
         """
         return self._run(self._infer(image))
 
-    def prove(self) -> None:
-        """One canary through the whole ensemble of each server that answers.
+    def prove(self, canaries: int = 1) -> None:
+        """Canaries, all at once, through the whole ensemble of each server that answers.
 
-        Raises `InferenceLost` in one sentence when none does, or when one holds another
+        As many as a model has instances find the one that is dead. Raises `InferenceLost` in one sentence when none does, or when one holds another
         release, answers wrongly or is too old to be used.
         """
-        self._run(self._prove_all()).result()
+        self._run(self._prove_all(canaries)).result()
 
     def counted(self) -> Metrics:
         """What has been counted since this was called last."""
@@ -165,13 +165,18 @@ class TritonClient:
                 f"Triton at {server.url} does not serve release {self._manifest.name}: {wrong}."
             )
 
-    async def _prove_all(self) -> None:
+    async def _prove_all(self, canaries: int) -> None:
         proven, last = 0, ""
         for server in self._servers:
             try:
-                await self._prove(server)
-            except InferenceServerException as error:
-                last = self._down(error, server.url)  # another one may serve
+                await asyncio.gather(*(self._prove(server) for _ in range(canaries)))
+            except InferenceServerException as error:  # another one may serve
+                last = self._down(error, server.url)
+                if not statuses.retryable(error):
+                    last = (
+                        f"Triton at {server.url} refused the canary ({error.status()}): it serves "
+                        f"another release than {self._manifest.name}, or none."
+                    )
             else:
                 proven += 1
         if not proven:
