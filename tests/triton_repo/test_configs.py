@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from google.protobuf import text_format
@@ -108,3 +109,11 @@ def test_every_graph_has_its_configurations_tensors(any_release: Release) -> Non
             }
             wanted = {t.name: (ONNX_TYPES[t.dtype], t.dims) for t in tensors(entries)}
             assert found == wanted
+
+
+def test_a_picture_as_fp16_would_hold_the_same_numbers_in_twice_the_bytes() -> None:
+    # Why the image travels as UINT8: no score could differ (docs/decisions/0008).
+    levels = np.arange(256, dtype=np.uint8)
+    halves = levels.astype(np.float16)
+    assert (halves.astype(np.float32) == levels).all()
+    assert halves.nbytes == 2 * levels.nbytes
