@@ -61,6 +61,7 @@ class ExportedStudy:
     score: int | None
     probability: float | None
     reason: NotScored | None
+    contradictory: bool  # by what is known now
     breasts: dict[str, BreastScore]
     missing_views: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -123,7 +124,7 @@ def export(session: Session, name: str) -> ExportedStudy:
             f"No release has spoken of the study {study.pseudonym} yet: run `nightread screen`."
         )
     late = (LATE_IMAGE,) if result.fingerprint != study.fingerprint else ()
-    reason = NotScored(result.reason) if result.reason else None
+    reason = NotScored[result.reason] if result.reason else None
     where = {
         "study": study.id,
         "result": result.id,
@@ -145,6 +146,7 @@ def export(session: Session, name: str) -> ExportedStudy:
         score=result.score,
         probability=result.probability,
         reason=reason,
+        contradictory=bool({reason, study.unscorable} & CONTRADICTORY),
         breasts=breasts_of(result),
         missing_views=tuple(result.missing_views),
         warnings=(*late, *result.warnings),

@@ -12,6 +12,7 @@ from nightread.cli import (
     db,
     demo,
     evaluate,
+    export,
     index,
     inspect,
     models,
@@ -41,6 +42,7 @@ app.command("screen")(screen.command)
 app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
+app.command("export")(export.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
