@@ -10,7 +10,7 @@ from nightread.export.kinds import Kind
 
 def command(
     studies: Annotated[
-        list[str], typer.Argument(metavar="STUDY...", help="Study Instance UIDs or pseudonyms.")
+        list[str], typer.Argument(metavar="STUDY", help="Study Instance UIDs or pseudonyms.")
     ],
     to: Annotated[
         str,

@@ -176,6 +176,7 @@ def violations(report: Dataset) -> list[str]:
     found = list(_root(report))
     if not found:
         found += _walk(report, ROOT, report, "1")
+    if not found:
         found += _agreement(report)
         found += _evidence(report)
     return found
