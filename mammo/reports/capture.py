@@ -26,6 +26,7 @@ SERIES_NUMBER = 9403
 PANEL = (1000, 820)  # rows, columns of a view: a sheet fits a diagnostic display
 GAP = 16
 TOP, BOTTOM = 96, 64  # of the sheet's title and of the notice
+CAPTION = 40  # above each view: in its corners may stand markers and labels of its own
 SHEET = (12, 14, 18)
 EMPTY = (24, 27, 33)
 INK = (236, 238, 242)
@@ -79,7 +80,7 @@ def capture(report: Report, pictures: Mapping[str, Gray], headers: Sequence[Data
 def sheet(report: Report, pictures: Mapping[str, Gray]) -> Picture:
     """All views of a study, marked, with what is said of it."""
     lines = _hung(report)
-    rows, columns = PANEL
+    rows, columns = CAPTION + PANEL[0], PANEL[1]
     size = (TOP + len(lines) * (rows + GAP) + BOTTOM, 2 * columns + 3 * GAP)
     drawn = np.full((*size, 3), SHEET, np.uint8)
     _title(drawn, report)
@@ -88,7 +89,9 @@ def sheet(report: Report, pictures: Mapping[str, Gray]) -> Picture:
             if panel is None:
                 continue
             top, left = TOP + nth * (rows + GAP), GAP + place * (columns + GAP)
-            drawn[top : top + rows, left : left + columns] = _panel(panel, report, pictures)
+            within = drawn[top : top + rows, left : left + columns]
+            _name(within[:CAPTION], panel, report)
+            within[CAPTION:] = _panel(panel, report, pictures)
     foot = (
         f"{NOTICE}.  {PRODUCT} release {report.algorithm.release} ({report.algorithm.digest[:12]})"
     )
@@ -137,27 +140,30 @@ def _panel(panel: Panel, report: Report, pictures: Mapping[str, Gray]) -> Pictur
         marks = report.marks_in(panel.image)
         for mark in reversed(marks):  # the most suspicious on top
             _box(drawn, mark, ratio, (left, top))
-        _name(drawn, panel, _count(len(marks)), FAINT)
     elif panel.failure is not None:
-        _name(drawn, panel, "not analysed", AMBER)
         line = LINES.get(panel.failure.reason, "")
         _middle(drawn, ["NOT ANALYSED", panel.failure.reason, line], AMBER)
     else:
-        _name(drawn, panel, "", FAINT)
         _middle(drawn, ["no image"], FAINT)
     return drawn
 
 
-def _count(marks: int) -> str:
-    return "no finding" if not marks else "1 finding" if marks == 1 else f"{marks} findings"
-
-
-def _name(drawn: Picture, panel: Panel, remark: str, colour: tuple[int, int, int]) -> None:
-    """In the upper corner away from the chest wall, where there is no tissue."""
-    right = panel.side is Laterality.RIGHT
-    for text, y, size, ink in ((panel.name, 44, BIG, INK), (remark, 78, SMALL, colour)):
-        x = 14 if right else drawn.shape[1] - 14 - _width(text, size)
-        _write(drawn, text, (x, y), ink, size)
+def _name(strip: Picture, panel: Panel, report: Report) -> None:
+    """Side and view, and what was found, from the outer edge inwards."""
+    remark, colour = "", FAINT
+    if panel.image is not None:
+        found = len(report.marks_in(panel.image))
+        remark = f"{found or 'no'} finding{'' if found < 2 else 's'}"
+    elif panel.failure is not None:
+        remark, colour = "not analysed", AMBER
+    words = [(panel.name, BIG, INK), (remark, SMALL, colour)]
+    x = 4
+    if panel.side is Laterality.LEFT:
+        words.reverse()
+        x = strip.shape[1] - 4 - sum(_width(text, size) for text, size, _ in words) - GAP
+    for text, size, ink in words:
+        _write(strip, text, (x, CAPTION - 10), ink, size)
+        x += _width(text, size) + GAP
 
 
 def _middle(drawn: Picture, lines: Sequence[str], colour: tuple[int, int, int]) -> None:
@@ -216,4 +222,8 @@ def _width(text: str, size: int) -> int:
 def _write(
     drawn: Picture, text: str, at: tuple[int, int], colour: tuple[int, int, int], size: int
 ) -> None:
-    cv2.putText(drawn, text, at, colour, FONT, size)
+    """`drawn` may be a part of a sheet, into which OpenCV does not draw by itself."""
+    if text:
+        inked = np.ascontiguousarray(drawn)
+        cv2.putText(inked, text, at, colour, FONT, size)
+        drawn[:] = inked

@@ -51,7 +51,7 @@ def test_an_unknown_study_and_one_without_a_result_are_told_apart(
     session: Session, run: Run
 ) -> None:
     put_studies(session, run, [1])
-    with pytest.raises(NothingToExport, match="no study '1.2.99' in the index"):
+    with pytest.raises(NothingToExport, match=r"no study '1\.2\.99' in the index"):
         export(session, "1.2.99")
     with pytest.raises(NothingToExport, match="No release has spoken of the study s_1 yet"):
         export(session, "1.2.1")

@@ -13,6 +13,7 @@ from mammo.header import parse
 from mammo.reports.capture import (
     AMBER,
     BOTTOM,
+    CAPTION,
     CORAL,
     GAP,
     PANEL,
@@ -48,7 +49,8 @@ def pictures(report: Report) -> dict[str, NDArray[np.uint8]]:
 
 def panel(drawn: NDArray[np.uint8], line: int, place: int) -> NDArray[np.uint8]:
     rows, columns = PANEL
-    top, left = TOP + line * (rows + GAP), GAP + place * (columns + GAP)
+    top = TOP + CAPTION + line * (CAPTION + rows + GAP)
+    left = GAP + place * (columns + GAP)
     return drawn[top : top + rows, left : left + columns]
 
 
@@ -108,7 +110,7 @@ def test_more_images_than_four_have_lines_of_their_own() -> None:
     spare = replace(IMAGES[1], sop_instance_uid="1.2.3.10", view=None)
     report = replace(PLAIN, images=(*IMAGES, second, spare))
     drawn = sheet(report, pictures(report))
-    assert drawn.shape[0] == TOP + 4 * (PANEL[0] + GAP) + BOTTOM
+    assert drawn.shape[0] == TOP + 4 * (CAPTION + PANEL[0] + GAP) + BOTTOM
 
 
 def test_a_failure_without_a_side_is_counted_in_the_title() -> None:
