@@ -93,7 +93,7 @@ def test_dciodvfy_finds_no_error_in_any_of_them(
 def test_no_output_names_a_patient(
     nightread: Callable[..., Called], screened: dict[str, Any], tmp_path: Path
 ) -> None:
-    for kind in ("cad-sr", "csv", "parquet"):
+    for kind in ("cad-sr", "csv"):
         called = nightread("export", *screened, "--as", kind, "--to", str(tmp_path / kind))
         assert called.code == 0
         assert "Research use only, not a medical device" in called.out
@@ -101,9 +101,7 @@ def test_no_output_names_a_patient(
         if report is not None:
             who = dcmread(report)
             planted = [str(who.PatientName), str(who.PatientID), str(who.StudyInstanceUID)]
-    written = b"".join(
-        path.read_bytes() for kind in ("csv", "parquet") for path in (tmp_path / kind).iterdir()
-    )
+    written = b"".join(path.read_bytes() for path in (tmp_path / "csv").iterdir())
     for value in planted:
         assert value not in called.out + called.err
         assert value.encode() not in written
@@ -115,9 +113,7 @@ def test_exit_codes_as_the_contract_says(
     (study, *_) = screened
     for code, arguments in (
         (2, (study, "--as", "csv", "--to", "PACS@host:104")),
-        (2, (study, "--as", "pdf", "--to", str(tmp_path))),
         (3, (study, "--to", "PACS@127.0.0.1:1")),
-        (3, (study, "--to", "s3://no-such-bucket/x")),
         (5, ("1.2.3.4.5", "--to", str(tmp_path))),
     ):
         called = nightread("export", *arguments)
