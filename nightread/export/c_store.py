@@ -1,6 +1,7 @@
 """Storing objects by C-STORE (PS3.4 B, PS3.7 9.1.1): one association for all of them."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,7 +42,9 @@ def opened(title: str, host: str, port: int, settings: Settings) -> Iterator[Any
     def send(item: Exported) -> None:
         assert item.dataset is not None
         try:
-            status = association.send_c_store(item.dataset)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # pydicom's texts hold values of the header
+                status = association.send_c_store(item.dataset)
         except ValueError:  # no presentation context of this class
             raise Refused(f"{where} does not take objects such as {item.name}.") from None
         except RuntimeError:  # the association is gone

@@ -108,7 +108,7 @@ def test_no_output_names_a_patient(
 
 
 def test_exit_codes_as_the_contract_says(
-    nightread: Callable[..., Called], screened: dict[str, Any], tmp_path: Path
+    nightread: Callable[..., Called], screened: dict[str, Any], stack: Any, tmp_path: Path
 ) -> None:
     (study, *_) = screened
     for code, arguments in (
@@ -119,3 +119,7 @@ def test_exit_codes_as_the_contract_says(
         called = nightread("export", *arguments)
         assert (called.code, called.out) == (code, ""), arguments
         assert "Traceback" not in called.err
+    job = {"NIGHTREAD_IDENTITY_DATABASE_URL": str(stack.settings.database_url)}
+    called = nightread("export", study, "--to", str(tmp_path), **job)
+    assert called.code == 3
+    assert "make it a member of nightread_identity" in called.err

@@ -2,6 +2,7 @@
 
 import ssl
 import subprocess
+import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
@@ -10,6 +11,7 @@ from threading import Thread
 
 import pytest
 from pydicom import dcmread
+from sqlalchemy import text
 
 from nightread.errors import ConfigurationError, NightreadError, Refused, ServiceError
 from nightread.export.kinds import Kind
@@ -57,6 +59,25 @@ def test_a_study_of_which_nothing_could_be_analysed_is_reported_too(
     report = dcmread(BytesIO(held))
     assert violations(report) == []
     assert report.ContentSequence[2].ConceptCodeSequence[0].CodeValue == "111245"
+
+
+@pytest.mark.parametrize("way", ["folder", "c-store"])
+def test_a_number_that_dicom_does_not_allow_goes_out_and_reaches_no_warning(
+    world: World, orthanc: Orthanc, tmp_path: Path, way: str
+) -> None:
+    """A Patient ID has 64 characters at most; pydicom warns of a longer one, and quotes it."""
+    change = text("UPDATE identity.patients SET patient_id = :to WHERE pseudonym = 'p_one'")
+    with world.engine.begin() as connection:
+        connection.execute(change, {"to": "Planted" * 12})
+    try:
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            to = str(tmp_path) if way == "folder" else orthanc.peer
+            assert send([world.uids["one"]], Kind.CAD_SR, to, world.settings).objects
+        assert not [one for one in said if "Planted" in str(one.message)]
+    finally:
+        with world.engine.begin() as connection:
+            connection.execute(change, {"to": "id-one"})
 
 
 def test_a_wrong_login_is_told_without_the_password(
