@@ -1,5 +1,6 @@
 """Results out to the hospital: found, made and sent, a study at a time."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -31,6 +32,7 @@ def send(names: Sequence[str], kind: Kind, to: str, settings: Settings) -> Expor
 
     Raises UsageError, ServiceError, Refused.
     """
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL)  # its warnings quote values
     target = parse(to)
     if kind in TABLES and target.is_pacs:
         raise UsageError(f"--as {kind} is a table: name a folder or s3://BUCKET/PREFIX.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset, dcmread
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
-from mammo import voi
+from mammo import part10, voi
 from mammo.header import parse
 from mammo.reports.contents import NOTICE, Report
 from mammo.reports.gsps import gsps
@@ -187,3 +187,22 @@ def test_all_cases_are_covered_here_too() -> None:
     for case in CASES.values():
         for number, image in enumerate(case.images, 1):
             assert gsps(case, image, full(header(image)), number).Modality == "PR"
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of private values, after de-identification
+def test_a_real_mammograms_state_shows_it_as_its_header_asks_for(
+    shared: Path, tmp_path: Path
+) -> None:
+    """GE's NORMAL LUT is one of three, with entries of 12 bits (docs/verdicts.md)."""
+    (file,) = (shared / "data" / "dicom-mg").glob("ge-essential*.dcm")
+    real = part10.read(file.read_bytes()).header
+    state = gsps(ONE, replace(FIRST, rows=real.Rows, columns=real.Columns), real, 1)
+    path = tmp_path / "state.dcm"
+    path.write_bytes(encoded(state))
+    assert errors(path) == []
+    plain = full(real)
+    for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):  # a state has no padding
+        plain.pop(keyword, None)
+    plain.set_original_encoding(*real.original_encoding)
+    ours = voi.choose(plain, STORED).apply(STORED)
+    assert np.abs(255 * shown(dcmread(path)) - ours).max() < 1.01

@@ -63,7 +63,11 @@ def test_a_study_of_which_nothing_could_be_analysed_is_reported_too(
 
 @pytest.mark.parametrize("way", ["folder", "c-store"])
 def test_a_number_that_dicom_does_not_allow_goes_out_and_reaches_no_warning(
-    world: World, orthanc: Orthanc, tmp_path: Path, way: str
+    world: World,
+    orthanc: Orthanc,
+    tmp_path: Path,
+    way: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     """A Patient ID has 64 characters at most; pydicom warns of a longer one, and quotes it."""
     change = text("UPDATE identity.patients SET patient_id = :to WHERE pseudonym = 'p_one'")
@@ -75,6 +79,7 @@ def test_a_number_that_dicom_does_not_allow_goes_out_and_reaches_no_warning(
             to = str(tmp_path) if way == "folder" else orthanc.peer
             assert send([world.uids["one"]], Kind.CAD_SR, to, world.settings).objects
         assert not [one for one in said if "Planted" in str(one.message)]
+        assert caplog.records == []
     finally:
         with world.engine.begin() as connection:
             connection.execute(change, {"to": "id-one"})
