@@ -158,7 +158,7 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
         .where(Finding.result_id.in_(shown))
         .order_by(Finding.result_id, Finding.ordinal)
     ):
-        findings.setdefault(finding.result_id, []).append(_finding(finding))
+        findings.setdefault(finding.result_id, []).append(listed(finding))
     exclusions: dict[int, list[Exclusion]] = {}
     for study_id, uid, reason in session.execute(
         select(Instance.study_id, Instance.sop_instance_uid, Instance.reason)
@@ -195,7 +195,7 @@ def _item(
         level=Level(row.level),
         score=result.score if result else None,
         probability=row.probability,
-        breasts=_breasts(result) if result else {},
+        breasts=breasts_of(result) if result else {},
         findings=findings,
         missing_views=tuple(result.missing_views) if result else (),
         warnings=_warnings(study, result),
@@ -213,7 +213,8 @@ def _warnings(study: Study, result: Result | None) -> tuple[str, ...]:
     return (*([result.reason] if result.reason else []), *late, *result.warnings)
 
 
-def _breasts(result: Result) -> dict[str, BreastScore]:
+def breasts_of(result: Result) -> dict[str, BreastScore]:
+    """Those that were scored, by laterality."""
     sides: dict[str, tuple[Any, Any]] = {
         "L": (result.left_score, result.left_probability),
         "R": (result.right_score, result.right_probability),
@@ -221,7 +222,8 @@ def _breasts(result: Result) -> dict[str, BreastScore]:
     return {side: BreastScore(*said) for side, said in sides.items() if said[0] is not None}
 
 
-def _finding(finding: Finding) -> ListedFinding:
+def listed(finding: Finding) -> ListedFinding:
+    """A row of the table as the list shows it."""
     return ListedFinding(
         laterality=finding.laterality,
         view=finding.view,

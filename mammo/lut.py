@@ -18,6 +18,20 @@ class Lut(NamedTuple):
     where: NDArray[np.int64]  # into entries, for each input
     bits: int  # of an entry, as described
     short: bool
+    first: int  # the input that the first entry is for
+
+    @property
+    def described(self) -> int:
+        """White, by the depth that the header describes."""
+        return (1 << min(max(self.bits, 1), 16)) - 1
+
+    @property
+    def white(self) -> int:
+        """The entry that is white: as described, unless the entries plainly say otherwise."""
+        most = int(self.entries.max())
+        if most > self.described:  # deeper than it says: the depth that holds its values
+            return (1 << most.bit_length()) - 1
+        return most if 0 < most < self.described / 4 else self.described
 
 
 def read_lut(item: Dataset, inputs: Values, header: Dataset) -> Lut | None:
@@ -35,7 +49,7 @@ def read_lut(item: Dataset, inputs: Values, header: Dataset) -> Lut | None:
     short = len(entries) < count
     entries = entries[:count]
     index = np.clip(np.rint(inputs).astype(np.int64) - first, 0, len(entries) - 1)
-    return Lut(entries, index, bits, short)
+    return Lut(entries, index, bits, short, first)
 
 
 def _words(item: Dataset, keyword: str, header: Dataset) -> NDArray[np.uint16]:

@@ -153,14 +153,9 @@ def _luts(header: Dataset, values: Values) -> Iterator[Alternative]:
         if lut is None:
             continue
         flags = [Flag.W_LUT_SHORT] if lut.short else []
-        top, most = (1 << min(max(lut.bits, 1), 16)) - 1, int(lut.entries.max())
-        if most > top:  # deeper than it says: the depth that holds its values
-            top = (1 << most.bit_length()) - 1
+        if lut.white != lut.described:
             flags.append(Flag.W_LUT_BITS)
-        elif 0 < most < top / 4:  # shallower than it says
-            top = most
-            flags.append(Flag.W_LUT_BITS)
-        yield Alternative(lut.entries[lut.where] / top, explanation, tuple(flags))
+        yield Alternative(lut.entries[lut.where] / lut.white, explanation, tuple(flags))
 
 
 def _windows(header: Dataset, values: Values) -> Iterator[Alternative]:

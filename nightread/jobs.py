@@ -34,6 +34,7 @@ from triton_repo.release import Release
 _UNDEFINED_TABLE, _NO_PERMISSION = "42P01", "42501"
 _RIGHTS = {
     "database_url": "make it a member of nightread_app",
+    "identity_database_url": "make it a member of nightread_identity",
     "migration_database_url": "name the schema's owner in NIGHTREAD_MIGRATION_DATABASE_URL",
 }
 
@@ -103,7 +104,7 @@ def job_of(
     )
 
 
-Login = Literal["database_url", "migration_database_url"]
+Login = Literal["database_url", "identity_database_url", "migration_database_url"]
 
 
 @contextmanager

@@ -25,6 +25,7 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "data check": (shapes.DataCheckDocument, "one document"),
     "demo": (shapes.DemoDocument, "one document"),
     "evaluate": (shapes.EvaluateDocument, "one document"),
+    "export": (shapes.ExportDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),
     "inspect": (shapes.InspectLine, "one document a line"),
     "models list": (shapes.ListDocument, "one document"),

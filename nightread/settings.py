@@ -54,6 +54,13 @@ def _addresses(value: str) -> str:
     return ",".join(parts)
 
 
+def _ae_title(value: str) -> str:
+    if not re.fullmatch(r"[!-\[\]-~]{1,16}", value):
+        raise ValueError("it must be an AE title: 1 to 16 letters, without a backslash")
+    return value
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
@@ -61,6 +68,7 @@ Addresses = Annotated[str, AfterValidator(_addresses)]
 EXAMPLES = {
     "database_url": "postgresql://nightread@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "migration_database_url": "postgresql://owner@db.example:5432/nightread?passfile=/root/.pgpass",
+    "identity_database_url": "postgresql://registrar@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "s3_endpoint_url": "https://s3.example:9000",
     "s3_region": "eu-central-1",
     "s3_ca_bundle": "/etc/nightread/s3-ca.pem",
@@ -76,6 +84,10 @@ EXAMPLES = {
     "study_memory_mb": "2048",
     "pseudonym_key_file": "/etc/nightread/pseudonym.key",
     "log_format": "json",
+    "export_s3_credentials_file": "/etc/nightread/export-credentials",
+    "dicomweb_ca": "/etc/nightread/pacs-ca.pem",
+    "dicomweb_credentials_file": "/etc/nightread/pacs-credentials",
+    "dicom_aet": "NIGHTREAD",
     "triton_env": ".venv-triton",
 }
 
@@ -89,6 +101,7 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl | None = None  # the job's login
     migration_database_url: DatabaseUrl | None = None  # the schema owner's; else the job's
+    identity_database_url: DatabaseUrl | None = None  # who may ask whose a pseudonym is
     s3_endpoint_url: HttpUrl | None = None  # None: AWS itself
     s3_region: str | None = None
     s3_ca_bundle: FilePath | None = None
@@ -104,6 +117,10 @@ class Settings(BaseSettings):
     study_memory_mb: PositiveInt = 2048
     pseudonym_key_file: FilePath | None = None
     log_format: Literal["console", "json"] = "console"
+    export_s3_credentials_file: FilePath | None = None  # None: those that read the archive
+    dicomweb_ca: FilePath | None = None  # None: the system's
+    dicomweb_credentials_file: FilePath | None = None  # `user:password` or `Bearer TOKEN`
+    dicom_aet: AeTitle = "NIGHTREAD"  # what we call ourselves to a PACS
     triton_env: Path | None = None  # None: `.venv-triton` beside our own environment
 
     @classmethod
@@ -126,7 +143,13 @@ class Settings(BaseSettings):
 
     def need(
         self,
-        name: Literal["database_url", "triton_url", "pseudonym_key_file", "migration_database_url"],
+        name: Literal[
+            "database_url",
+            "identity_database_url",
+            "migration_database_url",
+            "pseudonym_key_file",
+            "triton_url",
+        ],
     ) -> str:
         """A setting that this command can't do without. Raises ConfigurationError."""
         value = getattr(self, name)

@@ -237,6 +237,24 @@ class StatusDocument(ScreenDocument):
     seconds_left: float | None
 
 
+class ExportedObject(Shape):
+    """Something that went out."""
+
+    name: str  # below the folder or prefix; to a PACS: as it would be called there
+    pseudonym: str | None  # of its study; null: a table of several
+    sop_instance_uid: str | None  # of what was made, not of an image; null: no DICOM object
+    release: str | None  # digest; null: a table, whose rows say it
+
+
+class ExportDocument(Shape):
+    """`nightread export --json`."""
+
+    kind: str
+    to: str
+    objects: list[ExportedObject]
+    notice: str
+
+
 class ChangedVerdicts(Shape):
     """Instances whose reason is another one now."""
 

@@ -13,6 +13,7 @@ from nightread.cli import (
     db,
     demo,
     evaluate,
+    export,
     index,
     inspect,
     models,
@@ -43,6 +44,7 @@ app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
 app.command("canary")(canary.command)
+app.command("export")(export.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")

@@ -36,7 +36,7 @@ class Layout:
 
     @property
     def passfile(self) -> Path:
-        """Libpq's password file, both logins."""
+        """Libpq's password file, all logins."""
         return self.root / "pgpass"
 
     @property

@@ -10,9 +10,10 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection, encrypt_
 from sqlalchemy import URL
 
 from nightread.stack.ports import HOST
-from nightread.stack.postgres import DATABASE, JOB, OWNER, password
+from nightread.stack.postgres import DATABASE, IDENTITY, JOB, OWNER, password
 
-GROUP = "nightread_app"  # made by the first migration: what the job may do
+# Group roles that the first migration makes: what each login may do.
+GROUPS = {JOB: "nightread_app", IDENTITY: "nightread_identity"}
 
 
 def login_url(url: str, login: str, passfile: Path) -> str:
@@ -49,16 +50,17 @@ def make_database(url: str, passfile: Path) -> None:
             query.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
 
-def make_job_login(url: str, passfile: Path) -> None:
-    """Create the job's login, a member of the group role that the migrations made.
+def make_members(url: str, passfile: Path) -> None:
+    """Create the logins of `GROUPS`, each a member of its group role.
 
-    The server is given the SCRAM verifier: the password itself never travels nor reaches a log.
+    The server is given SCRAM verifiers: the passwords themselves never travel nor reach a log.
     """
     with contextlib.closing(connect(url, OWNER, passfile)) as c, c.cursor() as query:
-        query.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (JOB,))
-        verifier = encrypt_password(password(passfile, JOB), JOB, c, "scram-sha-256")
-        change = "ALTER" if query.fetchone() else "CREATE"
-        statement = sql.SQL(change + " ROLE {} LOGIN PASSWORD %s")
-        query.execute(statement.format(sql.Identifier(JOB)), (verifier,))
-        grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(GROUP), sql.Identifier(JOB))
-        query.execute(grant)
+        for login, group in GROUPS.items():
+            query.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (login,))
+            verifier = encrypt_password(password(passfile, login), login, c, "scram-sha-256")
+            change = "ALTER" if query.fetchone() else "CREATE"
+            statement = sql.SQL(change + " ROLE {} LOGIN PASSWORD %s")
+            query.execute(statement.format(sql.Identifier(login)), (verifier,))
+            grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(login))
+            query.execute(grant)

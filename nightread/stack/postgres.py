@@ -20,7 +20,8 @@ from nightread.stack.process import Launch, base_env
 
 SERVICE = "postgresql"
 DATABASE = "nightread"
-OWNER, JOB = "nightread_owner", "nightread_job"  # logins: the schema's owner, and the night's job
+# Logins: the schema's owner, the night's job, and who may ask whose a pseudonym is.
+OWNER, JOB, IDENTITY = "nightread_owner", "nightread_job", "nightread_registrar"
 STOP = signal.SIGINT  # "fast": SIGTERM would wait for every open client for ever
 
 LAPTOP = {
@@ -51,10 +52,13 @@ def programs() -> Path:
 
 
 def make_logins(passfile: Path) -> None:
-    """Generate both logins' passwords, once, into a libpq password file of mode 0600."""
-    if not passfile.exists():
-        lines = (f"{HOST}:*:*:{login}:{secrets.token_hex(20)}\n" for login in (OWNER, JOB))
-        write_private(passfile, "".join(lines))
+    """Generate the logins' passwords, each once, into a libpq password file of mode 0600."""
+    lines = passfile.read_text().splitlines() if passfile.exists() else []
+    known = {line.rsplit(":", 2)[1] for line in lines}
+    new = [login for login in (OWNER, JOB, IDENTITY) if login not in known]
+    if new:
+        lines += [f"{HOST}:*:*:{login}:{secrets.token_hex(20)}" for login in new]
+        write_private(passfile, "".join(f"{line}\n" for line in lines))
 
 
 def password(passfile: Path, login: str) -> str:

@@ -93,7 +93,7 @@ def prove_s3(told: ServiceState, layout: Layout) -> str:
 
 
 def prove_postgres(told: ServiceState, layout: Layout) -> str:
-    """Write and read a temporary table as the owner; log in as the job."""
+    """Write and read a temporary table as the owner; log in as the others."""
     token = secrets.randbelow(1 << 30)
     owner = logins.connect(told.url, postgres.OWNER, layout.passfile)
     with contextlib.closing(owner), owner.cursor() as query:
@@ -105,8 +105,9 @@ def prove_postgres(told: ServiceState, layout: Layout) -> str:
         row = query.fetchone()
     if row is None or row[:2] != (token, False):
         raise NotProvenError("a temporary table did not give back what was written")
-    logins.connect(told.url, postgres.JOB, layout.passfile).close()
-    return f"version {row[2]}, a table written and read, both logins"
+    for login in logins.GROUPS:
+        logins.connect(told.url, login, layout.passfile).close()
+    return f"version {row[2]}, a table written and read, all logins"
 
 
 def prove_triton(told: ServiceState, layout: Layout) -> str:

@@ -93,7 +93,7 @@ def _spawn_supervisor(layout: Layout) -> None:
 
 
 def set_up_postgres(told: ServiceState, layout: Layout) -> None:
-    """The database, its schema and the job's login. Each is made once."""
+    """The database, its schema and the logins. Each is made once."""
     postgres_url = logins.login_url(told.url, postgres.OWNER, layout.passfile)
     logins.make_database(told.url, layout.passfile)
     try:
@@ -104,7 +104,7 @@ def set_up_postgres(told: ServiceState, layout: Layout) -> None:
             f"({type(error).__name__}): if a newer nightread made it, use that one or another "
             f"--dir (log: {told.log})."
         ) from error
-    logins.make_job_login(told.url, layout.passfile)
+    logins.make_members(told.url, layout.passfile)
 
 
 def _nothing(told: ServiceState, layout: Layout) -> None:
@@ -162,6 +162,9 @@ def _write_settings(layout: Layout) -> None:
         "database_url": logins.login_url(url[postgres.SERVICE], postgres.JOB, layout.passfile),
         "migration_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.OWNER, layout.passfile
+        ),
+        "identity_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.IDENTITY, layout.passfile
         ),
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
