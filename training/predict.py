@@ -27,5 +27,5 @@ def _one(graphs: Graphs, picture: Gray) -> Prediction:
         raw.kind[:n].astype(np.int64),
         raw.lesion[:n].astype(np.float64),
         raw.malignancy[:n].astype(np.float64),
-        raw.suspicion,
+        suspicion=raw.suspicion,
     )

@@ -137,7 +137,9 @@ def test_views_are_calibrated_from_their_worst_finding_and_the_look_at_the_whole
         view = View("s", "n", "p", "L", "CC", Split.VALIDATION, malignant, lesions, (), ())
         one = np.array([[2.0, 2.0, 8.0, 8.0]])
         half = np.array([0.5])
-        found = Prediction(one, np.array([detection]), np.array([0]), half, half, suspicion)
+        found = Prediction(
+            one, np.array([detection]), np.array([0]), half, half, suspicion=suspicion
+        )
         cases.append(Case(view, found))
     # Malignancy needs both outcomes to be fitted.
     benign = (Lesion((0, 0, 10, 10), "mass", malignant=False),)

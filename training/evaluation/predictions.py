@@ -42,8 +42,8 @@ class Prediction:
     kind: NDArray[np.int64]  # (n,)
     lesion: Array  # (n,), that it is no false alarm
     malignancy: Array  # (n,), given a lesion
-    suspicion: float | None = None  # of the view as a whole, where a network looks at it
     probability: float | None = None  # of malignancy, of the whole view, where a system says it
+    suspicion: float | None = None  # of the view as a whole, where a network looks at it
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +182,8 @@ def _case(row: Row, source: str) -> Case:
         np.array(row.kind, np.int64),
         np.array(row.lesion, np.float64),
         np.array(row.malignancy, np.float64),
-        row.suspicion,
         row.probability,
+        row.suspicion,
     )
     return Case(view, found, Details(row.density, row.manufacturer, row.age))
 
