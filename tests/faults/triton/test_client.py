@@ -148,12 +148,15 @@ def test_a_server_with_a_dead_stub_is_out_at_once_while_another_serves(
         while not client.counted().ejections:
             answered(client, small, 4)
             assert monotonic() - began < 10
-        # Its other instance is alive: both have to answer before it is asked again.
-        before = [inferred(hurt), inferred(served)]
+        # It comes back only where both canaries met its other instance, which lives; and goes again.
+        before = inferred(served)
         for _ in range(10):
             answered(client, small, 4)
-        assert client.counted().failures == {}
-        assert inferred(served) - before[1] == 40
+        counted = client.counted()
+        assert counted.answers == 40
+        assert counted.failures.keys() <= {"INTERNAL"}
+        assert sum(counted.failures.values()) <= 4 * counted.ejections
+        assert inferred(served) - before >= 30
         hurt.kill()
         hurt.start()
         assert until(lambda: bool(answered(client, small, 4)) and inferred(hurt) > 4, 15)
