@@ -92,7 +92,7 @@ def test_two_upgrades_at_once_both_succeed(empty_url: str, processes: ProcessPoo
 def test_an_upgrade_gives_up_while_another_session_holds_the_lock(
     empty_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "200ms")
+    monkeypatch.setattr(migrate, "LOCK_WAIT_S", 0.2)
     engine = create_engine(empty_url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text(f"SELECT pg_advisory_lock({migrate.LOCK_KEY})"))
