@@ -58,8 +58,10 @@ def upgrade(url: str) -> None:
 
 
 def _lock(connection: Connection) -> None:
-    """Ask until it is had: a session that waits inside a statement would hold up an index that is
-    built concurrently, which waits for every statement that began before it.
+    """Ask until it is had.
+
+    A session that waits inside a statement would hold up an index that is built concurrently,
+    which waits for every statement that began before it.
     """
     deadline = monotonic() + LOCK_WAIT_S
     while not connection.execute(

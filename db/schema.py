@@ -495,8 +495,9 @@ class Claim(Base):
 
 
 class Decision(Base):
-    """What a reader decided of a study. Rows are added, and nothing else; a mistake is corrected
-    by another row.
+    """What a reader decided of a study.
+
+    Rows are added, and nothing else; a mistake is corrected by another row.
     """
 
     __tablename__ = "decisions"
@@ -582,7 +583,9 @@ class Reranking(Base):
 
     __tablename__ = "rerankings"
 
-    site: Mapped[str] = mapped_column(ForeignKey("sites.name", ondelete="CASCADE"), primary_key=True)
+    site: Mapped[str] = mapped_column(
+        ForeignKey("sites.name", ondelete="CASCADE"), primary_key=True
+    )
     after: Mapped[int] = mapped_column(server_default=text("0"))  # studies up to this one are done
     since: Mapped[datetime] = mapped_column(server_default=func.now())
 

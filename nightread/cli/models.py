@@ -228,7 +228,8 @@ def promote(
 ) -> None:
     """Make a release the one that a site's runs use, once it is verified wholly.
 
-    As the schema's owner. Runs that go on keep the release that they began with.
+    As the schema's owner. Runs that go on keep the release that they began with. The site's list
+    follows at once: it shows what this release said, and marks what only another one has.
 
     Example: nightread models promote base-2026-11e --site north
     """
@@ -252,6 +253,8 @@ def promote(
     else:
         was = f"{before.name} {before.digest[:12]}" if before else "the settings' release"
         typer.echo(f"{site}: from {was} to {said}")
+    if document.reranked:
+        typer.echo(f"{document.reranked} studies of its list looked at again")
 
 
 class Shape(StrEnum):

@@ -8,7 +8,7 @@ from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from db import plan, results, worklist
+from db import plan, ranking, results, worklist
 from db.results import BreastScore
 from db.runs import Run
 from db.schema import WorklistRow
@@ -72,15 +72,7 @@ def large(engine: Engine, session: Session, run: Run) -> list[tuple[int, float, 
             "sites": [site for _, _, _, site in rows],
         },
     )
-    session.execute(
-        text(
-            """
-            INSERT INTO worklist (study_id, study_uid, site, level, probability, result_id)
-            SELECT s.id, s.study_uid, s.site, r.level, r.probability, r.id
-            FROM results r JOIN studies s ON s.id = r.study_id
-            """
-        )
-    )
+    ranking.show(session, list(session.scalars(text("SELECT id FROM studies"))))
     session.commit()
     session.connection(execution_options={"isolation_level": "AUTOCOMMIT"}).execute(
         text("VACUUM ANALYZE worklist")

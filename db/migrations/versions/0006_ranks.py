@@ -85,14 +85,10 @@ def _fill(connection: sa.Connection) -> None:
 
 def _refer_to_release() -> None:
     """A row's result has the row's release too: another key of results, and another reference."""
-    op.execute(
-        "ALTER TABLE worklist DROP CONSTRAINT IF EXISTS fk_worklist_result_id"
-    )
+    op.execute("ALTER TABLE worklist DROP CONSTRAINT IF EXISTS fk_worklist_result_id")
     op.execute(f"ALTER TABLE results DROP CONSTRAINT IF EXISTS {KEY}")
     op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {KEY}")
-    op.execute(
-        f"CREATE UNIQUE INDEX CONCURRENTLY {KEY} ON results (id, study_id, level, release)"
-    )
+    op.execute(f"CREATE UNIQUE INDEX CONCURRENTLY {KEY} ON results (id, study_id, level, release)")
     op.execute(f"ALTER TABLE results ADD CONSTRAINT {KEY} UNIQUE USING INDEX {KEY}")
     op.execute(
         "ALTER TABLE worklist ADD CONSTRAINT fk_worklist_result_id"
