@@ -49,12 +49,12 @@ NEXT_OF = """
             WHERE c.until <= now()
         RETURNING study_id, until
     )
-    SELECT next.study_id, s.study_uid, s.fingerprint, taken.until
+    SELECT next.study_id, s.study_uid, s.fingerprint, taken.until, taken.until IS NOT NULL AS won
     FROM next JOIN studies s ON s.id = next.study_id LEFT JOIN taken ON taken.study_id = s.id
 """
-OF_SITE = "AND w.site = :site"
-NEXT = text(NEXT_OF.replace("{and_site}", ""))
-NEXT_AT_SITE = text(NEXT_OF.replace("{and_site}", OF_SITE))
+ANYWHERE, AT_SITE = "", "AND w.site = :site"
+NEXT = text(NEXT_OF.replace("{and_site}", ANYWHERE))
+NEXT_AT_SITE = text(NEXT_OF.replace("{and_site}", AT_SITE))
 
 RELEASE = text("DELETE FROM claims WHERE study_id = :study AND reader = :reader")
 HOLD = text(
@@ -139,9 +139,9 @@ def claim_next(
         found = session.execute(statement, asked).one_or_none()
         if found is None:
             return None
-        if found.until is not None:
+        if found.won:
             audit.note(session, reader, "claimed", found.study_id)
-            return Claim(*found)
+            return Claim(*found[:-1])
     return None
 
 

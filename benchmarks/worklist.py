@@ -1,0 +1,346 @@
+"""The worklist at size: pages, filtered pages, claims and counts while a writer adds studies.
+
+    python -m benchmarks.worklist [--quick] [--json] [--studies N] [--dir DIR]
+
+Fills a PostgreSQL of its own (5 million studies with 20 million instances and findings each;
+`--quick`: 200,000), then asks with pgbench: 16 clients, prepared statements, each asking again as
+soon as it is answered, and one writer that indexes and records a study a second through the
+product's own code. The statements are those that the product sends, taken down while it answers
+for several places of the list. `ours` is the 95th percentile of what a whole transaction took.
+"""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from statistics import quantiles
+from typing import Any, NamedTuple
+
+from sqlalchemy import Engine, event, make_url, select
+from sqlalchemy.orm import Session
+
+from benchmarks.filled import ACTIVE, OLDER, SITES, VIEWS, fill
+from benchmarks.paired import Row, parser, show
+from db import audit, counts, index, migrate, reading, results, runs
+from db.history import history
+from db.index import IndexedInstance, ListedObject, ObjectOutcome
+from db.results import BreastScore, StudyResult
+from db.schema import Study
+from db.session import connect, in_transaction
+from db.worklist import page
+from mammo.codes import Level, Reason, Status
+from nightread.stack import postgres, throwaway
+
+QUICK, FULL = 200_000, 5_000_000  # studies
+CLIENTS = 16
+GOAL_MS = 10.0
+QUICK_S, FULL_S = 2, 20  # a case
+WARM = 0.25  # of each case's time, in which connections are made and statements prepared
+SCREEN = 20  # studies a page
+PLACES = 6  # of the list, for each case
+FILLING = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "work_mem": "64MB",
+    "autovacuum": "off",
+}
+SERVING = {"shared_buffers": "512MB", "max_wal_size": "2GB"}
+
+
+Work = Callable[[Session], Any]
+
+
+class Case(NamedTuple):
+    """A name, and what makes ready what the product does at a place of the list."""
+
+    name: str
+    ready: Callable[[Session, int], Work]
+
+
+def _page(**asked: Any) -> Callable[[Session, int], Work]:
+    """A page, 200 studies deeper in the list with each place, as far as it reaches."""
+
+    def ready(session: Session, place: int) -> Work:
+        of = asked | ({"site": _site(place)} if "site" in asked else {})
+        cursor = page(session, 200 * place, **of).next if place else None
+        return lambda again: page(again, SCREEN, after=cursor, **of)
+
+    return ready
+
+
+def _site(place: int) -> str:
+    return f"site{place % SITES:02}"
+
+
+def _history(session: Session, place: int) -> Work:
+    uid = session.scalars(select(Study.study_uid).where(Study.id == 1 + 7919 * place)).one()
+    return lambda again: history(again, uid)
+
+
+CASES = (
+    Case("page", _page()),
+    Case("page of open studies", _page(status=Status.OPEN)),
+    Case("page of a site and level", _page(site="", level=Level.SOON)),
+    Case("page of a site, open", _page(site="", status=Status.OPEN)),
+    Case("page of a day", _page(first=date(2024, 3, 5), last=date(2024, 3, 5))),
+    Case("page of three years", _page(first=date(2020, 2, 10), last=date(2023, 2, 20))),
+    Case("page of unread studies", _page(status=Status.UNREAD)),
+    Case("page of claimed studies", _page(status=Status.CLAIMED)),
+    Case("page of read studies", _page(status=Status.READ)),
+    Case("page of aged studies", _page(status=Status.AGED)),
+    Case("page with missing views", _page(missing_views=True)),
+    Case("page not scored", _page(level=Level.NOT_SCORED)),
+    Case("page of the older release", _page(release=OLDER)),
+    Case("counts", lambda _, place: lambda s: counts.states(s, _site(place) if place else None)),
+    Case("history of a study", _history),
+    Case("a site's scores by night", lambda _, place: lambda s: counts.nights(s, _site(place))),
+)
+
+# A reader's next case, taken in one transaction and decided of in another.
+CLAIM = r"""
+\set reader :client_id
+\set who :client_id
+\set minutes 30
+BEGIN;
+{held};
+{next} \gset
+\if :won
+\else
+{next} \gset
+\endif
+\set study :study_id
+{note};
+COMMIT;
+\if :won
+\set round 1
+BEGIN;
+{hold};
+{stands};
+{decide};
+{read};
+{release};
+{note};
+COMMIT;
+\endif
+"""
+
+
+def _claim() -> str:
+    parts = {
+        "held": reading.HELD,
+        "next": reading.NEXT,
+        "note": audit.NOTE,
+        "hold": reading.HOLD,
+        "stands": reading.STANDS,
+        "decide": reading.DECIDE,
+        "read": reading.READ,
+        "release": reading.RELEASE,
+    }
+    script = CLAIM
+    for name, statement in parts.items():
+        script = script.replace("{" + name + "}", statement.text.strip())
+    # pgbench's variables are those of the statements, but for what it calls otherwise.
+    for ours, its in (("uid", ":study_uid"), ("result", "1"), ("corrects", "NULL")):
+        script = re.sub(rf":{ours}\b", its, script)
+    return script
+
+
+def _taken_down(engine: Engine, case: Case, place: int) -> str:
+    """A script of the statements that the product sends, values in their places."""
+    lines: list[str] = []
+
+    def note(_connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        lines.append(cursor.mogrify(statement, parameters).decode().strip() + ";")
+
+    with Session(engine) as session:
+        work = case.ready(session, place)
+    with Session(engine) as session:
+        event.listen(engine, "before_cursor_execute", note)
+        work(session)
+        event.remove(engine, "before_cursor_execute", note)
+    return "\n".join(["BEGIN;", *lines, "COMMIT;", ""])
+
+
+def _asked(url: str, folder: Path, scripts: Sequence[str], seconds: int) -> list[float]:
+    """What each transaction took, in milliseconds, once all is prepared."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    server = make_url(url)
+    command = [str(postgres.programs() / "pgbench"), "--no-vacuum", "--protocol=prepared", "--log"]
+    command += [
+        f"--client={CLIENTS}",
+        "--jobs=2",
+        f"--time={seconds}",
+        f"--log-prefix={folder}/log",
+    ]
+    command += ["-D", "detail={}", "-D", "action=benchmark", "-D", "comment=none"]
+    command += ["-D", "left=routine", "-D", "right=routine", "-D", "score_seen=true"]
+    for number, script in enumerate(scripts):
+        path = folder / f"{number}.sql"
+        path.write_text(script)
+        command.append(f"--file={path}")
+    command += [f"--host={server.host}", f"--port={server.port}", f"--username={server.username}"]
+    done = subprocess.run(  # noqa: S603 -- of our own package
+        [*command, str(server.database)],
+        env={"PGPASSFILE": str(server.query["passfile"])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr[:500])
+    # client, number, microseconds, script, second and microsecond at which it ended
+    rows = [
+        (int(words[4]) + int(words[5]) / 1e6, int(words[2]) / 1000)
+        for log in folder.glob("log*")
+        for words in map(str.split, log.read_text().splitlines())
+    ]
+    begin = min(at for at, _ in rows) + WARM * seconds
+    return [took for at, took in rows if at > begin]
+
+
+@contextmanager
+def _writer(url: str) -> Iterator[list[float]]:
+    """Index and record a study a second; yields what each took, in milliseconds."""
+    engine = connect(url)
+    prefix = runs.Prefix("archive", "site00/")
+    run = in_transaction(engine, lambda s: runs.start(s, prefix, ACTIVE, "0", "benchmark"))
+    took: list[float] = []
+    ended = threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not ended.wait(1.0):
+            began = time.perf_counter()
+            in_transaction(engine, lambda s, n=number: _add(s, run.id, n))  # type: ignore[misc]
+            took.append(1000 * (time.perf_counter() - began))
+            number += 1
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield took
+    finally:
+        ended.set()
+        thread.join()
+        engine.dispose()
+
+
+def _add(session: Session, run: int, number: int) -> None:
+    uid = f"1.2.826.0.2.{run}.{number}"
+    listed = ListedObject(f"site00/{run}/{number}.zip", "e", 40_000_000)
+    (ref,) = index.listed(session, run, "archive", [listed])
+    index.indexed(
+        session, [ObjectOutcome(ref.id, None, tuple(_view(uid, v) for v in range(VIEWS)))]
+    )
+    study = session.scalars(select(Study).where(Study.study_uid == uid)).one()
+    probability = number * 37 % 100 / 100
+    breast = BreastScore(5, probability)
+    results.record(
+        session,
+        run,
+        StudyResult(study.id, study.fingerprint, Level.SOON, 5, probability, left=breast),
+    )
+
+
+def _view(uid: str, number: int) -> IndexedInstance:
+    return IndexedInstance(
+        sop_instance_uid=f"{uid}.{number}",
+        study_uid=uid,
+        series_uid=f"{uid}.0",
+        study_pseudonym=f"s_{uid}",
+        patient_pseudonym=f"p_{uid}",
+        modality="MG",
+        sop_class="1.2.840.10008.5.1.4.1.1.1.2",
+        transfer_syntax="1.2.840.10008.1.2.4.70",
+        is_mammography=True,
+        laterality="LR"[number % 2],
+        view=("CC", "MLO")[number // 2],
+        study_date=date(2026, 1, 1),
+        verdict=Reason.OK.verdict,
+        reason=Reason.OK,
+        detail="",
+        flags=(),
+        facts={},
+        rule_version="1",
+    )
+
+
+def _row(name: str, took: Sequence[float], seconds: float) -> Row:
+    cuts = quantiles(took, n=100)
+    return Row(
+        name,
+        cuts[94],
+        GOAL_MS,
+        "ms, p95",
+        GOAL_MS / cuts[94],
+        1.0,
+        f"at most; median {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, {len(took) / seconds:.0f}/s",
+    )
+
+
+def measured(url: str, folder: Path, seconds: int) -> list[Row]:
+    """The rows of all cases; the claims last, since they change what the others read."""
+    asking = seconds * (1 - WARM)
+    engine = connect(url)
+    with _writer(url) as wrote:
+        rows = [
+            _row(
+                case.name,
+                _asked(
+                    url,
+                    folder / "asked",
+                    [_taken_down(engine, case, place) for place in range(PLACES)],
+                    seconds,
+                ),
+                asking,
+            )
+            for case in CASES
+        ]
+        took = _asked(url, folder / "asked", [_claim()], seconds)
+        rows.append(_row("claim the next case, and decide", took, asking))
+    engine.dispose()
+    slowest = max(wrote)
+    middle = sorted(wrote)[len(wrote) // 2]
+    of = "its slowest; index and record a study, one a second"
+    rows.append(Row("the writer, median", middle, slowest, "ms", slowest / middle, None, of))
+    return rows
+
+
+def measure(*, quick: bool, studies: int | None = None, folder: Path | None = None) -> list[Row]:
+    """Fill and ask. A `folder` that was filled before is asked again, and stays."""
+    root = folder or Path(tempfile.mkdtemp(prefix="nr-worklist-"))
+    try:
+        began = time.perf_counter()
+        full = studies or (QUICK if quick else FULL)
+        if not (root / "filled").exists():
+            root.mkdir(exist_ok=True)
+            with throwaway.postgresql(root, more=FILLING) as url:
+                migrate.upgrade(url)
+                engine = connect(url)
+                fill(engine, full)
+                engine.dispose()
+            (root / "filled").write_text(str(full))
+        filling = time.perf_counter() - began
+        with throwaway.postgresql(root, durable=True, more=SERVING) as url:
+            rows = measured(url, root, QUICK_S if quick else FULL_S)
+    finally:
+        if folder is None:
+            shutil.rmtree(root, ignore_errors=True)
+    said = f"seconds; {VIEWS} instances and findings a study"
+    return [Row("studies in the list", full, filling, "studies", full / filling, None, said), *rows]
+
+
+if __name__ == "__main__":
+    asked = parser(__doc__ or "")
+    asked.add_argument("--studies", type=int, help="instead of 5 million")
+    asked.add_argument("--dir", type=Path, help="keep the database here, or use what is there")
+    given = asked.parse_args()
+    found = measure(quick=given.quick, studies=given.studies, folder=given.dir)
+    show("worklist", found, as_json=given.json)
