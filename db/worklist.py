@@ -160,16 +160,17 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
     if not rows:
         return []
     listed = [row.study_id for row in rows]
-    live = and_(Claim.study_id == Study.id, Claim.until > func.now())
-    studies = {
-        study.id: (study, claimed_by)
-        for study, claimed_by in session.execute(
-            select(Study, Claim.reader).outerjoin(Claim, live).where(Study.id.in_(listed))
-        )
-    }
     shown = [row.result_id for row in rows if row.result_id is not None]
-    results = {
-        result.id: result for result in session.scalars(select(Result).where(Result.id.in_(shown)))
+    live = and_(Claim.study_id == Study.id, Claim.until > func.now())
+    said = and_(Result.study_id == Study.id, Result.id.in_(shown))
+    studies = {
+        study.id: (study, claimed_by, result)
+        for study, claimed_by, result in session.execute(
+            select(Study, Claim.reader, Result)
+            .outerjoin(Claim, live)
+            .outerjoin(Result, said)
+            .where(Study.id.in_(listed))
+        )
     }
     findings: dict[int, list[ListedFinding]] = {}
     for finding in session.scalars(
@@ -190,10 +191,8 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
         _item(
             rank,
             row,
-            study=studies[row.study_id][0],
-            claimed_by=studies[row.study_id][1],
+            *studies[row.study_id],
             ranks=ranks,
-            result=results[row.result_id] if row.result_id is not None else None,
             findings=tuple(findings.get(row.result_id or 0, ())),
             exclusions=tuple(exclusions.get(row.study_id, ())),
         )
@@ -204,11 +203,11 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
 def _item(
     rank: int,
     row: WorklistRow,
-    *,
     study: Study,
     claimed_by: str | None,
-    ranks: dict[str, str | None],
     result: Result | None,
+    *,
+    ranks: dict[str, str | None],
     findings: tuple[ListedFinding, ...],
     exclusions: tuple[Exclusion, ...],
 ) -> WorklistItem:
