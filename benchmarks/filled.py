@@ -169,12 +169,12 @@ def fill(engine: Engine, studies: int) -> None:
 
 def _insert(engine: Engine, statements: Iterable[object], values: dict[str, object]) -> None:
     with engine.connect() as connection:
-        # Neither triggers nor foreign keys: what is written here refers to what is there.
-        connection.exec_driver_sql("SET session_replication_role = replica")
         studies = int(str(values["studies"]))
         for statement in statements:
             for first in range(1, studies + 1, STEP):
                 span = {"first": first, "last": min(first + STEP - 1, studies)}
+                # Neither triggers nor foreign keys: what is written here refers to what is there.
+                connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
                 known = {name for name in values if f":{name}" in str(statement)}
                 connection.execute(statement, span | {name: values[name] for name in known})  # type: ignore[call-overload]
                 connection.commit()

@@ -49,7 +49,7 @@ WARM = 0.4  # of each case's time, in which statements are prepared
 SCREEN = 20  # studies a page
 FILLING = {
     "shared_buffers": "512MB",
-    "max_wal_size": "8GB",
+    "max_wal_size": "2GB",
     "work_mem": "64MB",
     "autovacuum": "off",
 }

@@ -148,7 +148,11 @@ def _piece(
     column: str, values: list[date], asked: Filter, after: Sequence[Any] | None, limit: int
 ) -> Select[Any]:
     """The first rows of each of `values`."""
-    of = func.unnest(cast(literal(values, ARRAY(Date)), ARRAY(Date))).table_valued("value").render_derived()
+    of = (
+        func.unnest(cast(literal(values, ARRAY(Date)), ARRAY(Date)))
+        .table_valued("value")
+        .render_derived()
+    )
     row = aliased(WorklistRow)
     of_one = (
         select(row.study_id, *in_order(row))

@@ -55,9 +55,7 @@ def change(session: Session, studies: list[int], dice: random.Random) -> None:
         )
         ranking.show(session, some)
     else:
-        session.execute(
-            text(dice.choice(MOVES).format("study_id = ANY(:some)")), {"some": some}
-        )
+        session.execute(text(dice.choice(MOVES).format("study_id = ANY(:some)")), {"some": some})
     if dice.random() < 0.1:
         session.rollback()
 

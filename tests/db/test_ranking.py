@@ -135,9 +135,9 @@ def test_a_list_follows_in_bounded_batches_and_goes_on_where_it_was_left(
     follow_once = in_transaction(engine, rerank_page)
     assert follow_once == ("unknown", 3)
     session.expire_all()
-    assert sorted(mark for _, mark in shown(session).values()) == [()] * 3 + [
-        ("OTHER_RELEASE",)
-    ] * 5
+    assert (
+        sorted(mark for _, mark in shown(session).values()) == [()] * 3 + [("OTHER_RELEASE",)] * 5
+    )
     session.commit()
     changed: list[int] = []
 
@@ -256,9 +256,7 @@ def test_the_sum_over_the_list_equals_the_studies_in_the_archive(
         say(session, run, study, 0.5, Level.SOON)
     for study in range(13, 18):
         say(session, second, study, 0.9, Level.URGENT)
-    results.record(
-        session, run.id, unscored(planned(session, run, 18), NotScored.TIMED_OUT)
-    )
+    results.record(session, run.id, unscored(planned(session, run, 18), NotScored.TIMED_OUT))
     runs.register_release(session, "c" * 64, "third", {})
     third = runs.start(session, PREFIX, "c" * 64, "0", "host:1")
     index.listing_done(session, third.id)  # which saw none of it: all objects are gone
