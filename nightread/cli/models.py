@@ -254,7 +254,7 @@ def promote(
         was = f"{before.name} {before.digest[:12]}" if before else "the settings' release"
         typer.echo(f"{site}: from {was} to {said}")
     if document.reranked:
-        typer.echo(f"{document.reranked} studies of its list looked at again")
+        typer.echo(f"studies of its list looked at again: {document.reranked}")
 
 
 class Shape(StrEnum):

@@ -32,8 +32,10 @@ MOVES = (
     "UPDATE worklist SET aged_at = CASE WHEN aged_at IS NULL THEN now() END WHERE {}",
     "UPDATE worklist SET read_at = now(), read_fingerprint = 'x' WHERE {}",
     "UPDATE worklist SET read_at = NULL, read_fingerprint = NULL WHERE {}",
-    "UPDATE worklist SET level = 'not_scored', probability = NULL, result_id = NULL,"
-    " release = NULL, incomplete = false WHERE {}",
+    (
+        "UPDATE worklist SET level = 'not_scored', probability = NULL, result_id = NULL,"
+        " release = NULL, incomplete = false WHERE {}"
+    ),
     "DELETE FROM worklist WHERE {}",
 )
 

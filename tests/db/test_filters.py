@@ -181,7 +181,7 @@ def test_a_page_is_read_in_the_order_of_an_index_without_sorting(
     [
         lambda s: reading.claim_next(s, "somebody"),
         lambda s: reading.claim_next(s, "somebody", site="site03"),
-        lambda s: counts.states(s),
+        counts.states,
         lambda s: counts.states(s, "site03"),
         lambda s: counts.nights(s, "site03"),
         lambda s: history(s, s.scalars(text("SELECT study_uid FROM studies WHERE id = 7")).one()),

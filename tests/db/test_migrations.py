@@ -149,17 +149,25 @@ def test_a_list_that_was_there_before_is_counted_and_says_its_release(empty_url:
     with engine.begin() as connection:
         for statement in (
             f"INSERT INTO releases VALUES ('{RELEASE}', 'first', '{{}}')",
-            "INSERT INTO runs (bucket, prefix, release, state, who, code_version, finished_at, summary)"
-            f" VALUES ('a', '', '{RELEASE}', 'finished', 'x', '0', now(), '{{}}')",
-            "INSERT INTO studies (study_uid, pseudonym, is_mammography, study_date, fingerprint)"
-            " SELECT '1.2.' || n, 's' || n, true, date '2024-02-29', 'f' FROM generate_series(1, 7) n",
-            "INSERT INTO results (study_id, release, run_id, fingerprint, content_digest, level, score,"
-            " probability, left_score, left_probability, missing_views, code_version)"
-            f" SELECT id, '{RELEASE}', 1, 'f', 'd', 'soon', 5, 0.5, 5, 0.5, ARRAY['RCC'], '0'"
-            " FROM studies WHERE id < 6",
-            "INSERT INTO worklist (study_id, study_uid, site, level, probability, result_id)"
-            " SELECT s.id, study_uid, 'unknown', coalesce(level, 'not_scored'), probability, r.id"
-            " FROM studies s LEFT JOIN results r ON r.study_id = s.id",
+            (
+                "INSERT INTO runs (bucket, prefix, release, state, who, code_version, finished_at, summary)"
+                f" VALUES ('a', '', '{RELEASE}', 'finished', 'x', '0', now(), '{{}}')"
+            ),
+            (
+                "INSERT INTO studies (study_uid, pseudonym, is_mammography, study_date, fingerprint)"
+                " SELECT '1.2.' || n, 's' || n, true, date '2024-02-29', 'f' FROM generate_series(1, 7) n"
+            ),
+            (
+                "INSERT INTO results (study_id, release, run_id, fingerprint, content_digest, level, score,"
+                " probability, left_score, left_probability, missing_views, code_version)"
+                f" SELECT id, '{RELEASE}', 1, 'f', 'd', 'soon', 5, 0.5, 5, 0.5, ARRAY['RCC'], '0'"
+                " FROM studies WHERE id < 6"
+            ),
+            (
+                "INSERT INTO worklist (study_id, study_uid, site, level, probability, result_id)"
+                " SELECT s.id, study_uid, 'unknown', coalesce(level, 'not_scored'), probability, r.id"
+                " FROM studies s LEFT JOIN results r ON r.study_id = s.id"
+            ),
         ):
             connection.execute(text(statement))
     migrate.upgrade(empty_url)

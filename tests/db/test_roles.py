@@ -70,8 +70,10 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
         "INSERT INTO sites (name, prefix) VALUES ('x', 's3://x/')",
         "UPDATE sites SET policy = '{}'",
         "INSERT INTO claims (study_id, reader, until) SELECT study_id, 'x', 'infinity' FROM worklist",
-        "INSERT INTO decisions (study_id, fingerprint, round, reader, left_call, score_seen)"
-        " SELECT study_id, '', 1, 'x', 'routine', false FROM worklist",
+        (
+            "INSERT INTO decisions (study_id, fingerprint, round, reader, left_call, score_seen)"
+            " SELECT study_id, '', 1, 'x', 'routine', false FROM worklist"
+        ),
         "INSERT INTO audit (who, action) VALUES ('x', 'viewed')",
         "SELECT who FROM audit",
         "INSERT INTO rerankings (site) VALUES ('unknown')",
