@@ -41,6 +41,7 @@ from nightread.stack import postgres, throwaway
 
 QUICK, FULL = 200_000, 5_000_000  # studies
 CLIENTS = 16
+BYTES_A_STUDY = 8_000  # with all indexes 5.5 kB, and the room that building them takes
 GOAL_MS = 10.0
 RATE = 160  # transactions a second: each client ten, far more than a person turns pages
 QUICK_S, FULL_S = 1, 15  # a case
@@ -324,6 +325,11 @@ def measure(*, quick: bool, studies: int | None = None, folder: Path | None = No
         full = studies or (QUICK if quick else FULL)
         if not (root / "filled").exists():
             root.mkdir(exist_ok=True)
+            if shutil.disk_usage(root).free < full * BYTES_A_STUDY:
+                raise SystemExit(
+                    f"{full} studies need {full * BYTES_A_STUDY / 1e9:.0f} GB in {root}:"
+                    " free them, or ask for fewer with --studies."
+                )
             with throwaway.postgresql(root, more=FILLING) as url:
                 migrate.upgrade(url)
                 engine = connect(url)

@@ -41,10 +41,14 @@ def _archive(url: str, session: Session, run: Run, monkeypatch: pytest.MonkeyPat
     for change in (
         "UPDATE worklist SET read_at = now(), read_fingerprint = 'x' WHERE study_uid = '1.2.1'",
         "UPDATE worklist SET incomplete = true WHERE study_uid = '1.2.2'",
-        "INSERT INTO claims (study_id, reader, until) SELECT study_id, 'anna', 'infinity'"
-        " FROM worklist WHERE study_uid = '1.2.2'",
-        "UPDATE worklist SET study_date = '2020-05-17', study_month = '2020-05-01',"
-        " aged_at = now() WHERE study_uid = '1.2.3'",
+        (
+            "INSERT INTO claims (study_id, reader, until) SELECT study_id, 'anna', 'infinity'"
+            " FROM worklist WHERE study_uid = '1.2.2'"
+        ),
+        (
+            "UPDATE worklist SET study_date = '2020-05-17', study_month = '2020-05-01',"
+            " aged_at = now() WHERE study_uid = '1.2.3'"
+        ),
     ):
         session.execute(text(change))
     session.commit()
