@@ -3,33 +3,39 @@
 Each single filter has an index in the list's order; a second one is applied to the rows that
 this gives. A period is read as its days, and a long one as its whole months and the days at its
 ends: each has the order of the list in an index, and only so many are merged.
+
+What lies behind a place is asked for in parts: the studies that are only after it by their UID, the
+rest of its level, and the levels after it. Of `(priority, descent, study_uid) > (...)` Postgres
+estimates the levels after it alone; it then takes any index for the least work, and reads past
+all that a filter leaves out.
 """
 
 from calendar import monthrange
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
-    ARRAY,
     ColumnElement,
     Date,
     Select,
+    TextClause,
     and_,
-    cast,
+    bindparam,
     exists,
     func,
     literal,
     select,
     text,
-    tuple_,
+    true,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from db.schema import Claim, WorklistRow
 from mammo.codes import Level, Status
+
+Selected = TypeVar("Selected", bound=tuple[Any, ...])
 
 LONG = timedelta(days=62)  # a longer period is read by months
 
@@ -79,12 +85,20 @@ class Filter:
         return self.first is not None or self.last is not None
 
 
+class Place(NamedTuple):
+    """Where a row stands in the list."""
+
+    priority: int
+    descent: float
+    study_uid: str
+
+
 class Period:
     """The days and months that a period is made of."""
 
     def __init__(self, first: date, last: date) -> None:
         self.days: list[tuple[date, date]] = []
-        self.months: tuple[date, date] | None = None  # their first days
+        self.months: list[tuple[date, date]] = []  # their first days
         if last - first <= LONG:
             self.days.append((first, last))
             return
@@ -94,7 +108,7 @@ class Period:
             self.days.append((first, begin - timedelta(days=1)))
         if end < last:
             self.days.append((_after(end), last))
-        self.months = (begin, end.replace(day=1))
+        self.months.append((begin, end.replace(day=1)))
 
 
 def _month_end(day: date) -> date:
@@ -114,23 +128,28 @@ def in_order(row: type[WorklistRow]) -> tuple[InstrumentedAttribute[Any], ...]:
     return (row.priority, row.descent, row.study_uid)
 
 
-def statement(
-    session: Session, asked: Filter, after: Sequence[Any] | None, limit: int
-) -> Select[tuple[WorklistRow]]:
-    """Up to `limit` rows behind `after` (priority, descent, study UID), in the list's order."""
+def statement(asked: Filter, after: Place | None, limit: int) -> Select[tuple[WorklistRow]]:
+    """Up to `limit` rows behind `after`, in the list's order."""
     if not asked.dated:
-        return _ordered(WorklistRow, _conditions(WorklistRow, asked, after), limit)
-    period = Period(asked.first or date.min, asked.last or date.max)
-    parts = [
-        _piece(column, list(session.scalars(values, {"first": first, "last": last})), asked, after,
-               limit)
-        for column, values, spans in (
-            ("study_date", DAYS, period.days),
-            ("study_month", MONTHS, [period.months] if period.months else []),
+        parts = _parts(
+            WorklistRow,
+            _conditions(WorklistRow, asked),
+            after,
+            levels=asked.level is None,
         )
-        for first, last in spans
-    ]  # fmt: skip
-    keys = union_all(*parts).subquery()
+        if len(parts) == 1:
+            return _ordered(select(WorklistRow).where(*parts[0]), WorklistRow, limit)
+        both = union_all(
+            *(_ordered(select(WorklistRow).where(*part), WorklistRow, limit) for part in parts)
+        )
+        row = aliased(WorklistRow, both.subquery())
+        return _ordered(select(row), row, limit)
+    period = Period(asked.first or date.min, asked.last or date.max)
+    pieces = [
+        *(_piece("study_date", DAYS, span, asked, after, limit) for span in period.days),
+        *(_piece("study_month", MONTHS, span, asked, after, limit) for span in period.months),
+    ]
+    keys = union_all(*(piece for both in pieces for piece in both)).subquery()
     first = (
         select(keys.c.study_id)
         .order_by(keys.c.priority, keys.c.descent, keys.c.study_uid)
@@ -145,37 +164,54 @@ def statement(
 
 
 def _piece(
-    column: str, values: list[date], asked: Filter, after: Sequence[Any] | None, limit: int
-) -> Select[Any]:
-    """The first rows of each of `values`."""
-    of = (
-        func.unnest(cast(literal(values, ARRAY(Date)), ARRAY(Date)))
-        .table_valued("value")
-        .render_derived()
-    )
+    column: str,
+    values: TextClause,
+    span: tuple[date, date],
+    asked: Filter,
+    after: Place | None,
+    limit: int,
+) -> list[Select[Any]]:
+    """The first rows of each day or month within a span."""
+    found = []
     row = aliased(WorklistRow)
-    of_one = (
-        select(row.study_id, *in_order(row))
-        .where(getattr(row, column) == of.c.value, *_conditions(row, asked, after))
-        .order_by(*in_order(row))
-        .limit(limit)
-        .lateral()
-    )
-    return select(of_one).select_from(of.join(of_one, literal(True)))  # noqa: FBT003 -- SQL's
+    for part in _parts(row, _conditions(row, asked), after, levels=asked.level is None):
+        first, last = span
+        bounds = (bindparam("first", first, unique=True), bindparam("last", last, unique=True))
+        of = values.bindparams(*bounds).columns(day=Date()).subquery()
+        of_one = _ordered(
+            select(row.study_id, *in_order(row)).where(getattr(row, column) == of.c.day, *part),
+            row,
+            limit,
+        ).lateral()
+        found.append(select(of_one).select_from(of.join(of_one, true())))
+    return found
 
 
-def _ordered(
-    row: type[WorklistRow], conditions: list[ColumnElement[bool]], limit: int
-) -> Select[tuple[WorklistRow]]:
-    return select(row).where(*conditions).order_by(*in_order(row)).limit(limit)
+def _ordered(rows: Select[Selected], row: type[WorklistRow], limit: int) -> Select[Selected]:
+    return rows.order_by(*in_order(row)).limit(limit)
 
 
-def _conditions(
-    row: type[WorklistRow], asked: Filter, after: Sequence[Any] | None
-) -> list[ColumnElement[bool]]:
+def _parts(
+    row: type[WorklistRow],
+    conditions: list[ColumnElement[bool]],
+    after: Place | None,
+    *,
+    levels: bool,
+) -> list[list[ColumnElement[bool]]]:
+    """All that fulfils the conditions, or what of it lies behind a place.
+
+    `levels`: it has more than one.
+    """
+    if after is None:
+        return [conditions]
+    level = [*conditions, row.priority == after.priority]
+    descent, uid = literal(after.descent), literal(after.study_uid)
+    found = [[*level, row.descent == descent, row.study_uid > uid], [*level, row.descent > descent]]
+    return [*found, [*conditions, row.priority > after.priority]] if levels else found
+
+
+def _conditions(row: type[WorklistRow], asked: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
-    if after is not None:
-        found.append(tuple_(*in_order(row)) > tuple_(*map(literal, after)))
     if asked.level is not None:
         found.append(row.priority == list(Level).index(asked.level))
     if asked.site is not None:

@@ -25,18 +25,18 @@ HELD = text(
 
 # A row that another session claims at this moment is passed over. One that was claimed between
 # this statement's beginning and its look at the row is found out by the insert, which then
-# changes nothing.
+# changes nothing. OFFSET 0: looked up study by study, never all that the reader has decided of.
 NEXT_OF = """
     WITH next AS (
         SELECT w.study_id FROM worklist w
         WHERE w.read_at IS NULL {and_site}
             AND NOT EXISTS (
-                SELECT FROM claims c WHERE c.study_id = w.study_id AND c.until > now()
+                SELECT FROM claims c WHERE c.study_id = w.study_id AND c.until > now() OFFSET 0
             )
             AND NOT EXISTS (
                 SELECT FROM decisions d JOIN studies s ON s.id = d.study_id
                 WHERE d.study_id = w.study_id AND d.reader = :reader
-                    AND d.fingerprint = s.fingerprint
+                    AND d.fingerprint = s.fingerprint OFFSET 0
             )
         ORDER BY w.priority, w.descent, w.study_uid
         LIMIT 1

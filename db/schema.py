@@ -446,8 +446,9 @@ class WorklistRow(Base):
         ),
         Index("ix_worklist_incomplete", *RANK, postgresql_where=text("incomplete")),
         Index("ix_worklist_release_rank", "release", *RANK),
-        Index("ix_worklist_date_rank", "study_date", *RANK),
-        Index("ix_worklist_month_rank", "study_month", *RANK),
+        # With its key: the first rows of many days are merged from the index alone.
+        Index("ix_worklist_date_rank", "study_date", *RANK, postgresql_include=["study_id"]),
+        Index("ix_worklist_month_rank", "study_month", *RANK, postgresql_include=["study_id"]),
         Index(
             "ix_worklist_young",
             "listed_at",

@@ -17,7 +17,7 @@ from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session
 
 from db.counts import states
-from db.filters import Filter, statement
+from db.filters import Filter, Place, statement
 from db.results import BreastScore
 from db.schema import Claim, Finding, Instance, Result, Study, WorklistRow
 from db.sites import DEFAULT
@@ -94,7 +94,7 @@ class WorklistPage:
     next: str | None  # cursor of the following page
 
 
-class _Place(NamedTuple):
+class _Cursor(NamedTuple):
     """The last row of a page: where the next one begins."""
 
     rank: int
@@ -102,11 +102,11 @@ class _Place(NamedTuple):
     descent: float
     study_uid: str
 
-    def cursor(self) -> str:
+    def text(self) -> str:
         return base64.urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str) -> "_Place":
+    def of(cls, cursor: str) -> "_Cursor":
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             rank, priority, descent, uid = json.loads(base64.urlsafe_b64decode(padded))
@@ -139,20 +139,21 @@ def page(
 
     `counts` are those of the site, of all levels. Raises `InvalidCursor`.
     """
-    begin = None if after is None else _Place.of(after)
+    begin = None if after is None else _Cursor.of(after)
     before = begin.rank if begin else 0
     asked = Filter(level, site, status, first, last, release, missing_views)
-    rows = session.scalars(statement(session, asked, begin and begin[1:], limit + 1)).all()
+    behind = begin and Place(*begin[1:])
+    rows = session.scalars(statement(asked, behind, limit + 1)).all()
     shown = rows[:limit]
     following = (
-        _Place(before + limit, shown[-1].priority, shown[-1].descent, shown[-1].study_uid)
+        _Cursor(before + limit, shown[-1].priority, shown[-1].descent, shown[-1].study_uid)
         if len(rows) > limit
         else None
     )
     return WorklistPage(
         tuple(_items(session, shown, before)),
         counts(session, site),
-        following.cursor() if following else None,
+        following.text() if following else None,
     )
 
 

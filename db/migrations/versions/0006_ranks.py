@@ -48,8 +48,8 @@ INDEXES = {
     "ix_worklist_aged": f"worklist ({RANK}) WHERE aged_at IS NOT NULL AND read_at IS NULL",
     "ix_worklist_incomplete": f"worklist ({RANK}) WHERE incomplete",
     "ix_worklist_release_rank": f"worklist (release, {RANK})",
-    "ix_worklist_date_rank": f"worklist (study_date, {RANK})",
-    "ix_worklist_month_rank": f"worklist (study_month, {RANK})",
+    "ix_worklist_date_rank": f"worklist (study_date, {RANK}) INCLUDE (study_id)",
+    "ix_worklist_month_rank": f"worklist (study_month, {RANK}) INCLUDE (study_id)",
     "ix_worklist_young": "worklist (listed_at) WHERE aged_at IS NULL AND read_at IS NULL",
     "ix_worklist_site_study_id": "worklist (site, study_id)",
 }
