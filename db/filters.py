@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Date,
     Select,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     select,
     text,
     true,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import InstrumentedAttribute, aliased
@@ -149,7 +151,7 @@ def statement(asked: Filter, after: Place | None, limit: int) -> Select[tuple[Wo
         *(_piece("study_date", DAYS, span, asked, after, limit) for span in period.days),
         *(_piece("study_month", MONTHS, span, asked, after, limit) for span in period.months),
     ]
-    keys = union_all(*(piece for both in pieces for piece in both)).subquery()
+    keys = union_all(*pieces).subquery()
     first = (
         select(keys.c.study_id)
         .order_by(keys.c.priority, keys.c.descent, keys.c.study_uid)
@@ -170,21 +172,21 @@ def _piece(
     asked: Filter,
     after: Place | None,
     limit: int,
-) -> list[Select[Any]]:
+) -> Select[Any]:
     """The first rows of each day or month within a span."""
-    found = []
+    first, last = span
+    bounds: tuple[BindParameter[date], ...] = (
+        bindparam("first", first, unique=True),
+        bindparam("last", last, unique=True),
+    )
+    of = values.bindparams(*bounds).columns(day=Date()).subquery()
     row = aliased(WorklistRow)
-    for part in _parts(row, _conditions(row, asked), after, levels=asked.level is None):
-        first, last = span
-        bounds = (bindparam("first", first, unique=True), bindparam("last", last, unique=True))
-        of = values.bindparams(*bounds).columns(day=Date()).subquery()
-        of_one = _ordered(
-            select(row.study_id, *in_order(row)).where(getattr(row, column) == of.c.day, *part),
-            row,
-            limit,
-        ).lateral()
-        found.append(select(of_one).select_from(of.join(of_one, true())))
-    return found
+    day: ColumnElement[date] = getattr(row, column)
+    conditions = [day == of.c.day, *_conditions(row, asked)]
+    if after is not None:  # with the day in it, no other index can be taken for this
+        conditions.append(tuple_(day, *in_order(row)) > tuple_(of.c.day, *map(literal, after)))
+    of_one = _ordered(select(row.study_id, *in_order(row)).where(*conditions), row, limit).lateral()
+    return select(of_one).select_from(of.join(of_one, true()))
 
 
 def _ordered(rows: Select[Selected], row: type[WorklistRow], limit: int) -> Select[Selected]:
