@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
+from db.ranking import show
 from db.scope import SEEN, scope
 from mammo.codes import Level, NotScored
 from mammo.members import Method, Place
@@ -173,22 +174,14 @@ SUPERSEDE = text(
 
 CLOSE = text(
     """
-    WITH said AS (
-        INSERT INTO results
-            (study_id, release, run_id, fingerprint, content_digest, level, reason, code_version)
-        SELECT s.id, runs.release, runs.id, s.fingerprint,
-            encode(sha256(convert_to(c.reason, 'UTF8')), 'hex'), :level, c.reason,
-            runs.code_version
-        FROM unnest(cast(:studies AS bigint[]), cast(:reasons AS text[])) AS c (study, reason)
-        JOIN studies s ON s.id = c.study
-        JOIN runs ON runs.id = :run
-        RETURNING id, study_id, level
-    )
-    INSERT INTO worklist (study_id, study_uid, site, level, result_id)
-    SELECT s.id, s.study_uid, s.site, said.level, said.id
-    FROM said JOIN studies s ON s.id = said.study_id
-    ON CONFLICT (study_id) DO UPDATE SET
-        level = excluded.level, probability = NULL, result_id = excluded.result_id
+    INSERT INTO results
+        (study_id, release, run_id, fingerprint, content_digest, level, reason, code_version)
+    SELECT s.id, runs.release, runs.id, s.fingerprint,
+        encode(sha256(convert_to(c.reason, 'UTF8')), 'hex'), :level, c.reason,
+        runs.code_version
+    FROM unnest(cast(:studies AS bigint[]), cast(:reasons AS text[])) AS c (study, reason)
+    JOIN studies s ON s.id = c.study
+    JOIN runs ON runs.id = :run
     """
 )
 
@@ -284,6 +277,7 @@ def close_unscorable(
     }
     session.execute(SUPERSEDE, values)
     session.execute(CLOSE, values)
+    show(session, values["studies"])
     return dict(Counter(NotScored[row.reason] for row in rows))
 
 

@@ -1,7 +1,7 @@
 """Which release is active at a site, which ones were, and the way back.
 
 Runs read the active one when they begin and keep it (`Run.release`): nothing here touches a run
-that goes on.
+that goes on. A trigger notes that the site's list has to follow; call `db.ranking.rerank`.
 """
 
 from dataclasses import dataclass

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db import schema
+from db.ranking import show
 from db.studies import refresh
 from db.text import storable, storable_json
 from mammo.codes import Kind, Level, NotScored, Reason, Verdict
@@ -91,24 +92,11 @@ class StudyResult:
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-SHOW = text(
-    """
-    INSERT INTO worklist (study_id, study_uid, site, level, probability, result_id)
-    SELECT id, study_uid, site, :level, :probability, :result FROM studies
-    WHERE id = :study AND is_mammography
-    ON CONFLICT (study_id) DO UPDATE SET
-        level = excluded.level,
-        probability = excluded.probability,
-        result_id = excluded.result_id
-    """
-)
-
-
 def record(session: Session, run: int, result: StudyResult) -> int:
     """Make `result` the current one of its study and the run's release; returns its id.
 
     The one before is kept as superseded, the instances get their verdicts, and the study its
-    place in the worklist. Recording the same again, by the same run, changes nothing.
+    place in the worklist (`db.ranking`). Recording the same again, by the same run, changes nothing.
     """
     release, code_version = session.execute(
         select(schema.Run.release, schema.Run.code_version).where(schema.Run.id == run)
@@ -152,15 +140,7 @@ def record(session: Session, run: int, result: StudyResult) -> int:
             .where(schema.Attempt.study_id == result.study_id, schema.Attempt.release == release)
             .execution_options(synchronize_session=False)
         )
-    session.execute(
-        SHOW,
-        {
-            "study": result.study_id,
-            "level": result.level.value,
-            "probability": result.probability,
-            "result": written,
-        },
-    )
+    show(session, [result.study_id])
     return written
 
 

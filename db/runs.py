@@ -60,6 +60,16 @@ def register_release(session: Session, digest: str, name: str, manifest: dict[st
     )
 
 
+def release_named(session: Session, name: str) -> str | None:
+    """The digest of a release by its name, the newest of that name, or by its digest."""
+    return session.scalars(
+        select(schema.Release.digest)
+        .where((schema.Release.name == name) | (schema.Release.digest == name))
+        .order_by(schema.Release.registered_at.desc())
+        .limit(1)
+    ).one_or_none()
+
+
 def start(session: Session, prefix: Prefix, release: str, code_version: str, who: str) -> Run:
     """Begin a run, under its `run_lock`; one that died without a word becomes `interrupted`."""
     for died in session.scalars(

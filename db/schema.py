@@ -45,6 +45,7 @@ PRIORITY = (
     " WHEN 'routine'::text THEN 3 ELSE 4 END"
 )
 LEVELS = "level IN ('urgent', 'not_scored', 'soon', 'routine', 'low')"
+RANK = ("priority", "descent", "study_uid")
 VERDICTS = "verdict IN ('accepted', 'excluded', 'quarantined')"
 
 
@@ -338,7 +339,8 @@ class Result(Base):
             postgresql_where=text("superseded_at IS NULL"),
         ),
         Index("ix_results_run_id", "run_id"),
-        UniqueConstraint("id", "study_id", "level"),  # what a worklist row refers to
+        Index("ix_results_study_id_id", "study_id", "id"),
+        UniqueConstraint("id", "study_id", "level", "release"),  # what a worklist row refers to
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -407,8 +409,9 @@ class Finding(Base):
 class WorklistRow(Base):
     """A mammography study's place in the list; its order is an index.
 
-    Written in the transaction that indexes the study or records its result. Until there is
-    a result it stands as `not_scored`: no case is hidden (guarantee 3).
+    Written in the transaction that indexes the study, records a result or changes its site
+    (`db.ranking`). Until there is a result it stands as `not_scored`: no case is hidden
+    (guarantee 3). Whether it was read is written by who reads (`db.reading`).
     """
 
     __tablename__ = "worklist"
@@ -418,13 +421,40 @@ class WorklistRow(Base):
             "(level = 'not_scored') = (probability IS NULL)", name="ranked_by_probability"
         ),
         CheckConstraint("result_id IS NOT NULL OR level = 'not_scored'", name="pending"),
-        # A row can't say another level than the result that it shows.
-        ForeignKeyConstraint(
-            ["result_id", "study_id", "level"],
-            ["results.id", "results.study_id", "results.level"],
+        CheckConstraint("(result_id IS NULL) = (release IS NULL)", name="released"),
+        CheckConstraint("result_id IS NOT NULL OR NOT incomplete", name="incomplete"),
+        CheckConstraint(
+            "num_nulls(study_date, study_month) <> 1 AND"
+            " study_month = study_date - (EXTRACT(day FROM study_date)::integer - 1)",
+            name="month",
         ),
-        Index("ix_worklist_rank", "priority", "descent", "study_uid"),
-        Index("ix_worklist_site_rank", "site", "priority", "descent", "study_uid"),
+        CheckConstraint("(read_at IS NULL) = (read_fingerprint IS NULL)", name="read"),
+        # A row can't say another level or release than the result that it shows.
+        ForeignKeyConstraint(
+            ["result_id", "study_id", "level", "release"],
+            ["results.id", "results.study_id", "results.level", "results.release"],
+        ),
+        Index("ix_worklist_rank", *RANK),
+        Index("ix_worklist_site_rank", "site", *RANK),
+        Index("ix_worklist_open", *RANK, postgresql_where=text("read_at IS NULL")),
+        Index("ix_worklist_site_open", "site", *RANK, postgresql_where=text("read_at IS NULL")),
+        Index("ix_worklist_read", *RANK, postgresql_where=text("read_at IS NOT NULL")),
+        Index(
+            "ix_worklist_aged",
+            *RANK,
+            postgresql_where=text("aged_at IS NOT NULL AND read_at IS NULL"),
+        ),
+        Index("ix_worklist_incomplete", *RANK, postgresql_where=text("incomplete")),
+        Index("ix_worklist_release_rank", "release", *RANK),
+        # With its key: the first rows of many days are merged from the index alone.
+        Index("ix_worklist_date_rank", "study_date", *RANK, postgresql_include=["study_id"]),
+        Index("ix_worklist_month_rank", "study_month", *RANK, postgresql_include=["study_id"]),
+        Index(
+            "ix_worklist_young",
+            "listed_at",
+            postgresql_where=text("aged_at IS NULL AND read_at IS NULL"),
+        ),
+        Index("ix_worklist_site_study_id", "site", "study_id"),
     )
 
     study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), primary_key=True)
@@ -437,6 +467,176 @@ class WorklistRow(Base):
     descent: Mapped[float] = mapped_column(  # ascending where probability descends
         Double, Computed("- COALESCE(probability, 0::double precision)", persisted=True)
     )
+    release: Mapped[str | None] = mapped_column(C)  # of the result that is shown
+    incomplete: Mapped[bool] = mapped_column(server_default=text("false"))  # views are missing
+    study_date: Mapped[date | None]
+    study_month: Mapped[date | None]  # its first day: months of a long period are looked up whole
+    listed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    aged_at: Mapped[datetime | None]  # since when it is marked as unread for too long
+    read_at: Mapped[datetime | None]
+    read_fingerprint: Mapped[str | None]  # of the study as it was read: another one is unread
+
+
+class Claim(Base):
+    """A study that somebody reads at this moment; after `until` it is anybody's again."""
+
+    __tablename__ = "claims"
+    __table_args__ = (
+        CheckConstraint("reader <> ''", name="reader"),
+        CheckConstraint("until > at", name="ends"),
+        Index("ix_claims_reader", "reader"),
+    )
+
+    study_id: Mapped[int] = mapped_column(
+        ForeignKey("worklist.study_id", ondelete="CASCADE"), primary_key=True
+    )
+    reader: Mapped[str]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    until: Mapped[datetime]
+
+
+class Decision(Base):
+    """What a reader decided of a study.
+
+    Rows are added, and nothing else; a mistake is corrected by another row.
+    """
+
+    __tablename__ = "decisions"
+    __table_args__ = (
+        CheckConstraint("reader <> ''", name="reader"),
+        CheckConstraint("round > 0", name="round"),
+        CheckConstraint("num_nonnulls(left_call, right_call) > 0", name="of_a_breast"),
+        CheckConstraint(
+            "left_call IN ('recall', 'routine', 'technical_repeat')"
+            " AND right_call IN ('recall', 'routine', 'technical_repeat')",
+            name="call",
+        ),
+        CheckConstraint("length(comment) <= 4000", name="comment_length"),
+        CheckConstraint("corrects < id", name="corrects_an_earlier_one"),
+        UniqueConstraint("corrects"),  # the correction is what is corrected next
+        UniqueConstraint("id", "study_id", "fingerprint", "round", "reader"),
+        # Only of one's own, of the same study and round.
+        ForeignKeyConstraint(
+            ["corrects", "study_id", "fingerprint", "round", "reader"],
+            [
+                "decisions.id",
+                "decisions.study_id",
+                "decisions.fingerprint",
+                "decisions.round",
+                "decisions.reader",
+            ],
+        ),
+        # One decision in each round of double reading.
+        Index(
+            "uq_decisions_round",
+            "study_id",
+            "fingerprint",
+            "round",
+            unique=True,
+            postgresql_where=text("corrects IS NULL"),
+        ),
+        Index("ix_decisions_study_id_reader", "study_id", "reader"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    fingerprint: Mapped[str]  # of the study as it was read
+    round: Mapped[int] = mapped_column(SmallInteger)  # of double reading, from 1
+    reader: Mapped[str]
+    left_call: Mapped[str | None]  # None: there is no image of this breast
+    right_call: Mapped[str | None]
+    comment: Mapped[str] = mapped_column(server_default="")
+    score_seen: Mapped[bool]  # before it was decided: what is decided then is biased by it
+    result_id: Mapped[int | None] = mapped_column(ForeignKey("results.id"))  # shown at that time
+    corrects: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class AuditEntry(Base):
+    """Who saw or did what. Rows are added, and nothing else.
+
+    Each holds the digest of the one before it of the same person (`db.audit`): whoever gets past
+    the trigger and rewrites or takes away one in between is noticed.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (
+        CheckConstraint("who <> '' AND action <> ''", name="who_did_what"),
+        CheckConstraint("jsonb_typeof(detail) = 'object'", name="detail"),
+        CheckConstraint("digest ~ '^[0-9a-f]{64}$' AND before ~ '^[0-9a-f]*$'", name="digests"),
+        UniqueConstraint("who", "before"),  # a chain does not fork
+        Index("ix_audit_who_id", "who", "id"),
+        Index("ix_audit_study_id_id", "study_id", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(server_default=func.clock_timestamp())
+    who: Mapped[str]
+    action: Mapped[str]
+    study_id: Mapped[int | None]  # a number that was: the entry outlives the study
+    detail: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
+    before: Mapped[str] = mapped_column(server_default="")  # set by the trigger, as is `digest`
+    digest: Mapped[str] = mapped_column(server_default="")
+
+
+class Reranking(Base):
+    """A site whose active release changed and whose list does not follow yet; see `db.ranking`."""
+
+    __tablename__ = "rerankings"
+
+    site: Mapped[str] = mapped_column(
+        ForeignKey("sites.name", ondelete="CASCADE"), primary_key=True
+    )
+    after: Mapped[int] = mapped_column(server_default=text("0"))  # studies up to this one are done
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class WorklistCount(Base):
+    """How many studies stand in the list, less what `worklist_changes` adds; see `db.counts`."""
+
+    __tablename__ = "worklist_counts"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[str] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(primary_key=True)  # open, aged or read
+    number: Mapped[int]
+
+
+class WorklistChange(Base):
+    """What a statement changed of the counts: writers add rows here and never wait."""
+
+    __tablename__ = "worklist_changes"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    site: Mapped[str]
+    level: Mapped[str]
+    state: Mapped[str]
+    number: Mapped[int]
+
+
+class ScoreCount(Base):
+    """What a release said in a night of a site's studies, less what `score_changes` adds."""
+
+    __tablename__ = "score_counts"
+
+    site: Mapped[str] = mapped_column(primary_key=True)
+    release: Mapped[str] = mapped_column(C, primary_key=True)
+    night: Mapped[date] = mapped_column(primary_key=True)  # on which the run began, UTC
+    score: Mapped[int] = mapped_column(SmallInteger, primary_key=True)  # 0: not scored
+    number: Mapped[int]
+    probability: Mapped[float]  # sum
+
+
+class ScoreChange(Base):
+    __tablename__ = "score_changes"
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    site: Mapped[str]
+    release: Mapped[str] = mapped_column(C)
+    night: Mapped[date]
+    score: Mapped[int] = mapped_column(SmallInteger)
+    number: Mapped[int]
+    probability: Mapped[float]
 
 
 class Patient(Base):

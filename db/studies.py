@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
+from db.ranking import hold, show
 from db.schema import Study
 from mammo.codes import NotScored, Reason, Verdict
 
@@ -154,22 +155,13 @@ DERIVE = text(
 )
 
 # Of an archive that is still being read: its studies are no secret until it is done.
-SHOW = text(
+REVEAL = text(
     """
     UPDATE studies SET is_mammography = true
     WHERE id = ANY(:studies) AND NOT is_mammography AND EXISTS (
         SELECT FROM instances i JOIN objects o ON o.id = i.object_id
         WHERE i.study_id = studies.id AND i.is_mammography AND o.indexed_at IS NULL
     )
-    """
-)
-
-LIST = text(
-    """
-    INSERT INTO worklist AS w (study_id, study_uid, site, level)
-    SELECT id, study_uid, site, 'not_scored' FROM studies
-    WHERE id = ANY(:studies) AND is_mammography
-    ON CONFLICT (study_id) DO UPDATE SET site = excluded.site WHERE w.site <> excluded.site
     """
 )
 
@@ -208,5 +200,8 @@ def refresh(session: Session, studies: Collection[int], uids: Collection[str] = 
         .order_by(Study.id)
         .with_for_update(key_share=True)
     ).all()
-    for statement in (GIVE_WAY, TAKE, DERIVE, SHOW, LIST, UNLIST):
+    hold(session, values["studies"])
+    for statement in (GIVE_WAY, TAKE, DERIVE, REVEAL):
         session.execute(statement, values)
+    show(session, values["studies"])
+    session.execute(UNLIST, values)

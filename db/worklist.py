@@ -2,6 +2,7 @@
 
 The order is that of an index: level (urgent, not_scored, soon, routine, low), then
 probability descending, then study UID. A page costs what it shows, not what lies before it.
+A row shows what `db.ranking` decided, and this module marks what is odd about it.
 """
 
 import base64
@@ -12,15 +13,29 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, literal, select, tuple_
+from sqlalchemy import and_, func, select, text
 from sqlalchemy.orm import Session
 
+from db.counts import states
+from db.filters import Filter, Place, statement
 from db.results import BreastScore
-from db.schema import Finding, Instance, Result, Study, WorklistRow
-from mammo.codes import Level
+from db.schema import Claim, Finding, Instance, Result, Study, WorklistRow
+from db.sites import DEFAULT
+from mammo.codes import Level, Status
 
-PENDING = "PENDING"  # warning: this study has not been screened yet
-LATE_IMAGE = "LATE_IMAGE"  # warning: shown is a result from before the study changed
+# Warnings.
+PENDING = "PENDING"  # this study has not been screened yet
+LATE_IMAGE = "LATE_IMAGE"  # shown is a result from before the study changed
+OTHER_RELEASE = "OTHER_RELEASE"  # shown is another release's than the one that ranks at its site
+UNKNOWN_SITE = "UNKNOWN_SITE"  # no site claims the study where there are some, or its own is gone
+
+# A site without an active release is ranked by what was recorded last: by that of the last run.
+SITES = text(
+    """
+    SELECT name, coalesce(release, (SELECT release FROM runs ORDER BY id DESC LIMIT 1)) AS ranks
+    FROM sites
+    """
+)
 
 
 class InvalidCursor(ValueError):  # noqa: N818 -- says what it is
@@ -66,6 +81,10 @@ class WorklistItem:
     release: str | None  # None: not screened yet
     study_date: date | None
     site: str
+    status: Status  # unread, claimed or read
+    claimed_by: str | None
+    aged: bool  # was not read for too long
+    fingerprint: str  # of the study as it is shown; goes back with a decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ class WorklistPage:
     next: str | None  # cursor of the following page
 
 
-class _Place(NamedTuple):
+class _Cursor(NamedTuple):
     """The last row of a page: where the next one begins."""
 
     rank: int
@@ -83,11 +102,11 @@ class _Place(NamedTuple):
     descent: float
     study_uid: str
 
-    def cursor(self) -> str:
+    def text(self) -> str:
         return base64.urlsafe_b64encode(json.dumps(self).encode()).decode().rstrip("=")
 
     @classmethod
-    def of(cls, cursor: str) -> "_Place":
+    def of(cls, cursor: str) -> "_Cursor":
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             rank, priority, descent, uid = json.loads(base64.urlsafe_b64decode(padded))
@@ -99,12 +118,8 @@ class _Place(NamedTuple):
 
 
 def counts(session: Session, site: str | None = None) -> dict[Level, int]:
-    """How many studies stand in each level."""
-    query = select(WorklistRow.level, func.count().label("number")).group_by(WorklistRow.level)
-    if site is not None:
-        query = query.where(WorklistRow.site == site)
-    found = {row.level: row.number for row in session.execute(query)}
-    return {level: found.get(level.value, 0) for level in Level}
+    """How many studies stand in each level, read ones too."""
+    return {level: state.listed for level, state in states(session, site).items()}
 
 
 def page(
@@ -113,44 +128,50 @@ def page(
     level: Level | None = None,
     site: str | None = None,
     after: str | None = None,
+    *,
+    status: Status | None = None,
+    first: date | None = None,
+    last: date | None = None,
+    release: str | None = None,
+    missing_views: bool = False,
 ) -> WorklistPage:
-    """Up to `limit` studies behind the cursor `after`, of one level or site if given.
+    """Up to `limit` studies behind the cursor `after`, of those that `db.filters.Filter` asks for.
 
     `counts` are those of the site, of all levels. Raises `InvalidCursor`.
     """
-    begin = _Place(0, -1, 0.0, "") if after is None else _Place.of(after)
-    order = (WorklistRow.priority, WorklistRow.descent, WorklistRow.study_uid)
-    query = select(WorklistRow).order_by(*order).limit(limit + 1)
-    if after is not None:
-        query = query.where(tuple_(*order) > tuple_(*map(literal, begin[1:])))
-    if level is not None:
-        query = query.where(WorklistRow.priority == list(Level).index(level))
-    if site is not None:
-        query = query.where(WorklistRow.site == site)
-    rows = session.scalars(query).all()
+    begin = None if after is None else _Cursor.of(after)
+    before = begin.rank if begin else 0
+    asked = Filter(level, site, status, first, last, release, missing_views)
+    behind = begin and Place(*begin[1:])
+    rows = session.scalars(statement(asked, behind, limit + 1)).all()
     shown = rows[:limit]
-    last = (
-        _Place(begin.rank + limit, shown[-1].priority, shown[-1].descent, shown[-1].study_uid)
+    following = (
+        _Cursor(before + limit, shown[-1].priority, shown[-1].descent, shown[-1].study_uid)
         if len(rows) > limit
         else None
     )
     return WorklistPage(
-        tuple(_items(session, shown, begin.rank)),
+        tuple(_items(session, shown, before)),
         counts(session, site),
-        last.cursor() if last else None,
+        following.text() if following else None,
     )
 
 
 def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[WorklistItem]:
-    studies = {
-        study.id: study
-        for study in session.scalars(
-            select(Study).where(Study.id.in_([row.study_id for row in rows]))
-        )
-    }
+    if not rows:
+        return []
+    ids = [row.study_id for row in rows]
     shown = [row.result_id for row in rows if row.result_id is not None]
-    results = {
-        result.id: result for result in session.scalars(select(Result).where(Result.id.in_(shown)))
+    live = and_(Claim.study_id == Study.id, Claim.until > func.now())
+    said = and_(Result.study_id == Study.id, Result.id.in_(shown))
+    studies = {
+        study.id: (study, claimed_by, result)
+        for study, claimed_by, result in session.execute(
+            select(Study, Claim.reader, Result)
+            .outerjoin(Claim, live)
+            .outerjoin(Result, said)
+            .where(Study.id.in_(ids))
+        )
     }
     findings: dict[int, list[ListedFinding]] = {}
     for finding in session.scalars(
@@ -162,16 +183,17 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
     exclusions: dict[int, list[Exclusion]] = {}
     for study_id, uid, reason in session.execute(
         select(Instance.study_id, Instance.sop_instance_uid, Instance.reason)
-        .where(Instance.study_id.in_(studies), Instance.verdict != "accepted")
+        .where(Instance.study_id.in_(ids), Instance.verdict != "accepted")
         .order_by(Instance.sop_instance_uid, Instance.id)
     ):
         exclusions.setdefault(study_id, []).append(Exclusion(uid, reason))
+    ranks = {row.name: row.ranks for row in session.execute(SITES)}
     return [
         _item(
             rank,
             row,
-            study=studies[row.study_id],
-            result=results[row.result_id] if row.result_id is not None else None,
+            *studies[row.study_id],
+            ranks=ranks,
             findings=tuple(findings.get(row.result_id or 0, ())),
             exclusions=tuple(exclusions.get(row.study_id, ())),
         )
@@ -182,9 +204,11 @@ def _items(session: Session, rows: Sequence[WorklistRow], before: int) -> list[W
 def _item(
     rank: int,
     row: WorklistRow,
-    *,
     study: Study,
+    claimed_by: str | None,
     result: Result | None,
+    *,
+    ranks: dict[str, str | None],
     findings: tuple[ListedFinding, ...],
     exclusions: tuple[Exclusion, ...],
 ) -> WorklistItem:
@@ -198,19 +222,40 @@ def _item(
         breasts=breasts_of(result) if result else {},
         findings=findings,
         missing_views=tuple(result.missing_views) if result else (),
-        warnings=_warnings(study, result),
+        warnings=_warnings(row, study, result, ranks),
         exclusions=exclusions,
         release=result.release if result else None,
         study_date=study.study_date,
         site=row.site,
+        status=_status(row, claimed_by),
+        claimed_by=None if row.read_at else claimed_by,
+        aged=row.aged_at is not None and row.read_at is None,
+        fingerprint=study.fingerprint,
     )
 
 
-def _warnings(study: Study, result: Result | None) -> tuple[str, ...]:
+def _status(row: WorklistRow, claimed_by: str | None) -> Status:
+    if row.read_at is not None:
+        return Status.READ
+    return Status.UNREAD if claimed_by is None else Status.CLAIMED
+
+
+def _warnings(
+    row: WorklistRow, study: Study, result: Result | None, ranks: dict[str, str | None]
+) -> tuple[str, ...]:
+    """The reason why there is no score first, then what is odd about the row."""
+    unclaimed = row.site not in ranks or (row.site == DEFAULT and len(ranks) > 1)
+    unknown = [UNKNOWN_SITE] if unclaimed else []
     if result is None:
-        return (PENDING,)
-    late = [LATE_IMAGE] if result.fingerprint != study.fingerprint else []
-    return (*([result.reason] if result.reason else []), *late, *result.warnings)
+        return (PENDING, *unknown)
+    ranking = ranks.get(row.site)
+    marks = [
+        *([result.reason] if result.reason else []),
+        *([OTHER_RELEASE] if ranking is not None and result.release != ranking else []),
+        *([LATE_IMAGE] if result.fingerprint != study.fingerprint else []),
+        *unknown,
+    ]
+    return (*marks, *result.warnings)
 
 
 def breasts_of(result: Result) -> dict[str, BreastScore]:

@@ -318,6 +318,24 @@ class NotScored(StrEnum):
     WORKER_DIED = "WORKER_DIED", False
 
 
+class Status(StrEnum):
+    """Where a study stands with its readers."""
+
+    OPEN = "open"  # unread or claimed
+    UNREAD = "unread"
+    CLAIMED = "claimed"  # somebody reads it at this moment
+    READ = "read"
+    AGED = "aged"  # open for too long
+
+
+class Call(StrEnum):
+    """What a reader decides for a breast. Stored: add, never rename."""
+
+    RECALL = "recall"
+    ROUTINE = "routine"
+    TECHNICAL_REPEAT = "technical_repeat"
+
+
 class Level(StrEnum):
     """A study's place in the worklist, in words."""
 

@@ -126,6 +126,9 @@ def _item(item: Item) -> shapes.WorklistItem:
         release=item.release,
         study_date=item.study_date.isoformat() if item.study_date else None,
         site=item.site,
+        status=str(item.status),
+        claimed_by=item.claimed_by,
+        aged=item.aged,
     )
 
 

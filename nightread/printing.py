@@ -224,7 +224,10 @@ def _remarks(item: WorklistItem) -> str:
     missing = [f"without {' '.join(item.missing_views)}"] if item.missing_views else []
     quiet = {"MISSING_VIEWS"}
     warnings = [w for w in item.warnings if w not in quiet and not w.startswith("W_")]
-    return ", ".join([*warnings, *missing])
+    read = [] if item.status == "unread" else [item.status]
+    if item.aged:
+        read.append("aged")
+    return ", ".join([*read, *warnings, *missing])
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Making a release a site's active one, and going back.
 
 A release is verified wholly before the database hears of it. The schema's owner does it: the job
-reads which release is active and can't change it.
+reads which release is active and can't change it. Then the site's list follows, batch by batch
+(`db.ranking`); what is interrupted is taken up by the next call, or by the next run.
 """
 
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from db import promotions
 from db.promotions import Promotion, PromotionError, UnknownSite
+from db.ranking import rerank
 from db.runs import register_release
 from db.session import connect, in_transaction
 from nightread.errors import Refused, UsageError
@@ -38,7 +40,7 @@ def promote(
         in_transaction(engine, lambda session: promotions.active(session, site))  # there is one
         release = open_chosen(name, settings, releases)
         require_sound(release)
-        return in_transaction(engine, made_active)
+        return _followed(engine, in_transaction(engine, made_active))
 
 
 def go_back(site: str, settings: Settings, releases: Path | None = None) -> PromoteDocument:
@@ -57,7 +59,11 @@ def go_back(site: str, settings: Settings, releases: Path | None = None) -> Prom
         release = open_release(releases or settings.releases_dir, name)
         require_digest(release, last.before)
         require_sound(release)
-        return in_transaction(engine, made_active)
+        return _followed(engine, in_transaction(engine, made_active))
+
+
+def _followed(engine: Engine, document: PromoteDocument) -> PromoteDocument:
+    return document.model_copy(update={"reranked": rerank(engine, document.site)})
 
 
 @contextmanager
@@ -81,4 +87,5 @@ def _document(session: Session, site: str, before: str | None, release: Release)
         if before
         else None,
         now=NamedRelease(name=release.manifest.name, digest=release.digest),
+        reranked=0,
     )

@@ -199,6 +199,9 @@ class WorklistItem(Shape):
     release: str | None
     study_date: str | None
     site: str
+    status: str  # unread, claimed or read
+    claimed_by: str | None
+    aged: bool  # was not read for too long
 
 
 class WorklistDocument(Shape):
@@ -407,6 +410,7 @@ class PromoteDocument(Shape):
     site: str
     before: NamedRelease | None  # null: the site had no release of its own
     now: NamedRelease
+    reranked: int  # studies of the site whose place in the list was decided anew
 
 
 class EvaluatedFigure(Shape):

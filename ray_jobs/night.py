@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from db import runs, sites
 from db.lock import run_lock
+from db.ranking import age, rerank
 from db.session import in_transaction
 from db.summary import Summary, summary
 from ray_jobs.archives import look_again, read_archives
@@ -33,6 +34,8 @@ def screen_night(job: Job, progress: Progress) -> tuple[runs.Run, Summary]:
         running = Running(job, run.id, lock, progress, resources, known)
         log.info("run_started", run=run.id, release=release.digest)
         try:
+            rerank(job.engine)  # where a promotion was interrupted
+            age(job.engine)
             read_archives(job, running, index_prefix(job, running))
             look_again(job, running)
             screen_pending(job, running)

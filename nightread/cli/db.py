@@ -50,7 +50,7 @@ def upgrade(config: Config = None) -> None:
     from sqlalchemy.exc import DBAPIError
 
     from db import migrate
-    from nightread.errors import ServiceError
+    from nightread.errors import Refused, ServiceError
 
     url = _url(config)
     try:
@@ -59,6 +59,11 @@ def upgrade(config: Config = None) -> None:
         raise ServiceError(
             "Another migration is running, or a session holds a table that this one needs:"
             " nothing was changed, run it again."
+        ) from None
+    except migrate.NewerDatabase as newer:
+        raise Refused(
+            f"The database is at revision {newer.revision}, of a newer version of nightread, and"
+            " there is no way down: install that version again, or restore a backup."
         ) from None
     except DBAPIError as error:
         _give_up(url, error)

@@ -147,7 +147,8 @@ def promote(
 ) -> None:
     """Make a release the one that a site's runs use, once it is verified wholly.
 
-    As the schema's owner. Runs that go on keep the release that they began with.
+    As the schema's owner. Runs that go on keep the release that they began with. The site's list
+    follows at once: it shows what this release said, and marks what only another one has.
 
     Example: nightread models promote base-2026-11e --site north
     """
@@ -171,6 +172,8 @@ def promote(
     else:
         was = f"{before.name} {before.digest[:12]}" if before else "the settings' release"
         typer.echo(f"{site}: from {was} to {said}")
+    if document.reranked:
+        typer.echo(f"studies of its list looked at again: {document.reranked}")
 
 
 class Shape(StrEnum):

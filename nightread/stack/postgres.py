@@ -10,7 +10,9 @@ import shutil
 import signal
 import subprocess
 import sysconfig
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from nightread.errors import ServiceError
 from nightread.stack.files import last_line, write_private
@@ -93,11 +95,20 @@ def make_cluster(folder: Path, passfile: Path) -> None:
     draft.rename(data)
 
 
-def launch(folder: Path, passfile: Path, *, throw_away: bool = False) -> Launch:
-    """How to start the server of this folder's cluster, which is made when missing."""
+def launch(
+    folder: Path,
+    passfile: Path,
+    *,
+    throw_away: bool = False,
+    more: Mapping[str, str] = MappingProxyType({}),
+) -> Launch:
+    """How to start the server of this folder's cluster, which is made when missing.
+
+    `more`: settings that this server has in place of a laptop's.
+    """
     make_cluster(folder, passfile)
     (port,) = draw(1)
-    settings = {**LAPTOP, **(THROW_AWAY if throw_away else {}), "port": str(port)}
+    settings = {**LAPTOP, **(THROW_AWAY if throw_away else {}), **more, "port": str(port)}
     start_as = prefix(STOP, (folder / "data", programs()))
     argv = [*start_as, str(programs() / "postgres"), "-D", str(folder / "data")]
     for name, value in settings.items():

@@ -4,8 +4,9 @@ import contextlib
 import dataclasses
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from nightread.errors import ServiceError
@@ -52,15 +53,20 @@ def _started(
 
 
 @contextlib.contextmanager
-def postgresql(folder: Path) -> Iterator[str]:
-    """A fresh server without durability; yields the SQLAlchemy URL of its superuser.
+def postgresql(
+    folder: Path, *, durable: bool = False, more: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[str]:
+    """A server over the cluster in `folder`, a fresh one without durability unless told otherwise.
 
-    Its cluster and its password file lie in `folder`. Raises ServiceError when it does not start.
+    Yields the SQLAlchemy URL of its superuser; the password file lies in `folder` too. Raises
+    ServiceError when it does not start.
     """
     layout = Layout(folder)
     postgres.make_logins(layout.passfile)
     plan, running = _started(
-        lambda: postgres.launch(layout.postgres, layout.passfile, throw_away=True),
+        lambda: postgres.launch(
+            layout.postgres, layout.passfile, throw_away=not durable, more=more
+        ),
         lambda plan: logins.make_database(plan.url, layout.passfile),
     )
     try:

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from threading import Event
 
-from alembic.util import CommandError
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate
@@ -98,7 +97,7 @@ def set_up_postgres(told: ServiceState, layout: Layout) -> None:
     logins.make_database(told.url, layout.passfile)
     try:
         migrate.upgrade(postgres_url)
-    except (SQLAlchemyError, CommandError, migrate.MigrationLocked) as error:
+    except (SQLAlchemyError, migrate.MigrationLocked, migrate.NewerDatabase) as error:
         raise ServiceError(
             f"The database in {layout.root} could not be brought to this version's schema "
             f"({type(error).__name__}): if a newer nightread made it, use that one or another "

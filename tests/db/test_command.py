@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 from db import migrate
 from nightread.cli.db import app
-from nightread.errors import ServiceError
+from nightread.errors import Refused, ServiceError
 
 RUNNER = CliRunner()
 
@@ -37,7 +37,7 @@ def test_a_server_that_is_not_there_is_one_sentence(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_upgrade_that_must_wait_says_so(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(migrate, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(migrate, "LOCK_WAIT_S", 0.1)
     engine = create_engine(empty_url, poolclass=NullPool)
     with engine.connect() as connection:
         connection.execute(text(f"SELECT pg_advisory_lock({migrate.LOCK_KEY})"))
@@ -58,3 +58,16 @@ def test_a_login_that_may_not_migrate_is_told_what_it_needs(
     assert isinstance(error, ServiceError)
     assert "SQLSTATE 42501" in str(error)
     assert "owns the database" in str(error)
+
+
+def test_a_database_of_a_newer_version_is_refused_with_what_to_do(empty_url: str) -> None:
+    RUNNER.invoke(app, ["upgrade"])
+    engine = create_engine(empty_url, poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0042'"))
+    error = RUNNER.invoke(app, ["upgrade"]).exception
+    assert isinstance(error, Refused)
+    assert str(error) == (
+        "The database is at revision 0042, of a newer version of nightread, and there is no way"
+        " down: install that version again, or restore a backup."
+    )

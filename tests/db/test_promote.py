@@ -6,15 +6,19 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner, Result
 
-from db.runs import Prefix, get, start
+from db.results import record
+from db.runs import Prefix, get, register_release, start
 from db.session import in_transaction
+from db.worklist import page
 from nightread.cli.models import app
 from nightread.errors import NightreadError, Refused, ServiceError, UsageError
 from nightread.releases import open_active
 from nightread.settings import Settings
 from nightread.shapes import ListDocument, PromoteDocument
+from tests.db.archive import planned, put_studies, scored
 from triton_repo.release import load
 
 PREFIX = Prefix("archive", "north/1/")
@@ -140,6 +144,30 @@ def test_a_site_that_is_not_there_is_wrong_usage(settings: Settings) -> None:
 @pytest.mark.parametrize("arguments", [(), ("small", "--rollback")])
 def test_a_release_or_the_way_back_but_not_both(arguments: tuple[str, ...]) -> None:
     assert "one of both" in refused(UsageError, *arguments)
+
+
+def test_the_list_follows_what_was_promoted_and_what_was_gone_back_to(
+    settings: Settings, engine: Engine, releases: Path
+) -> None:
+    first, second = (load(releases / name) for name in ("small", "several"))
+    said("small")
+    for release, probability in ((first, 0.2), (second, 0.9)):
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            register_release(session, release.digest, release.manifest.name, {})
+            run = start(session, Prefix("archive", "night/"), release.digest, "0", "host:1")
+            put_studies(session, run, [1])
+            record(session, run.id, scored(planned(session, run, 1), probability))
+
+    def shown() -> float | None:
+        with Session(engine) as session:
+            return page(session, 1).items[0].probability
+
+    assert shown() == 0.2
+    assert said("several").reranked == 1
+    assert shown() == 0.9
+    ended = promote("--rollback")
+    assert ended.stdout.splitlines()[1] == "studies of its list looked at again: 1"
+    assert shown() == 0.2
 
 
 def test_the_job_itself_can_not_promote(settings: Settings, engine: Engine, url: str) -> None:

@@ -5,9 +5,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from db import index, plan, rejudge, results, runs, summary, worklist
+from db import counts, index, plan, ranking, reading, rejudge, results, runs, summary, worklist
+from db.history import history
 from db.runs import Run
-from mammo.codes import NotScored, Reason
+from mammo.codes import Call, NotScored, Reason
 from tests.db.archive import instance, judged, planned, put, put_studies, scored, unscored
 from tests.db.conftest import PREFIX, RELEASE
 
@@ -45,6 +46,14 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
     runs.finish(session, run.id, "finished")
     assert summary.summary(session, run.id).known == 3
     assert len(worklist.page(session, 10).items) == 3
+    assert sum(worklist.counts(session).values()) == 3
+    assert counts.nights(session, "unknown")
+    session.execute(text("RESET ROLE"))
+    session.execute(text("UPDATE sites SET release = :release"), {"release": RELEASE})
+    as_role(session, "nightread_app")
+    assert ranking.rerank_page(session) == ("unknown", 3)
+    assert ranking.rerank_page(session) == ("unknown", 0)
+    assert ranking._age_page(session, 30) == 0
 
 
 @pytest.mark.parametrize(
@@ -60,6 +69,17 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
         "DELETE FROM studies",
         "INSERT INTO sites (name, prefix) VALUES ('x', 's3://x/')",
         "UPDATE sites SET policy = '{}'",
+        "INSERT INTO claims (study_id, reader, until) SELECT study_id, 'x', 'infinity' FROM worklist",
+        (
+            "INSERT INTO decisions (study_id, fingerprint, round, reader, left_call, score_seen)"
+            " SELECT study_id, '', 1, 'x', 'routine', false FROM worklist"
+        ),
+        "INSERT INTO audit (who, action) VALUES ('x', 'viewed')",
+        "SELECT who FROM audit",
+        "INSERT INTO rerankings (site) VALUES ('unknown')",
+        "INSERT INTO worklist_counts VALUES ('x', 'low', 'open', 1)",
+        "DELETE FROM worklist_changes",
+        "SELECT fold_worklist_changes()",
         "CREATE TABLE identity.copy ()",
         "CREATE TABLE copy ()",
     ],
@@ -93,6 +113,59 @@ def test_the_reader_sees_the_worklist(session: Session, run: Run) -> None:
     items = worklist.page(session, 10).items
     assert [len(item.findings) for item in items] == [0, 1]
     assert [reason for _, reason in items[1].exclusions] == ["SPOT"]
+
+
+def test_the_reader_claims_and_decides_and_adds_to_the_audit(session: Session, run: Run) -> None:
+    put_studies(session, run, [1, 2])
+    results.record(session, run.id, scored(planned(session, run, 1)))
+    as_role(session, "nightread_reader")
+    claim = reading.claim_next(session, "anna")
+    assert claim is not None
+    reading.release(session, "anna", claim.study_id)
+    claim = reading.claim_next(session, "anna")
+    assert claim is not None
+    reading.decide(
+        session,
+        reading.Decision(
+            claim.study_uid, claim.fingerprint, "anna", Call.RECALL, Call.ROUTINE, score_seen=True
+        ),
+    )
+    found = history(session, claim.study_uid)
+    assert found is not None
+    assert (found.read_at is not None, len(found.decided)) == (True, 1)
+    assert sum(state.read for state in counts.states(session).values()) == 1
+    assert counts.nights(session, "unknown")
+    session.execute(text("RESET ROLE"))
+    actions = session.scalars(text("SELECT action FROM audit ORDER BY id")).all()
+    assert actions == ["claimed", "released", "claimed", "decided"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT who FROM audit",
+        "UPDATE audit SET who = 'x'",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "ALTER TABLE audit DISABLE TRIGGER added_to_only",
+        "UPDATE decisions SET reader = 'x'",
+        "DELETE FROM decisions",
+        "UPDATE worklist SET result_id = NULL",
+        "UPDATE worklist SET aged_at = NULL",
+        "INSERT INTO worklist_changes (site, level, state, number) VALUES ('x', 'low', 'open', 1)",
+        "UPDATE worklist_counts SET number = 0",
+        "SELECT fold_worklist_changes()",
+        "UPDATE score_counts SET number = 0",
+        "DELETE FROM rerankings",
+        "SELECT bucket FROM runs",
+    ],
+)
+def test_the_reader_rewrites_nothing_of_what_happened(
+    session: Session, run: Run, statement: str
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, "nightread_reader")
+    assert refused(session, statement)
 
 
 @pytest.mark.parametrize(
