@@ -16,6 +16,7 @@ import cv2
 
 from benchmarks.paired import Row, as_a_worker, parser, show
 from mammo import phantoms
+from mammo.findings import probability
 from mammo.phantoms import Resolution
 from mammo.phantoms.plan import Label
 from mammo.prepare import prepare_gray
@@ -45,9 +46,7 @@ def scored(seed: int, index: int) -> Study:
     strengths, found = [0.0], []
     for image in phantoms.render(plan, Resolution.WORKING):
         view = prepare_gray(image.gray(), manifest.preparation, image.laterality)
-        raw = graphs(view.tensor)
-        said = (raw.detection[: raw.count], raw.lesion[: raw.count], raw.malignancy[: raw.count])
-        found += manifest.calibration.probability(*said).tolist()
+        found.append(probability(graphs(view.tensor), manifest.calibration))
         strengths += [one.detectability for one in image.lesions if one.malignant]
     assert (plan.label is Label.MALIGNANT) == (len(strengths) > 1)
     return Study(max(strengths), highest(found))

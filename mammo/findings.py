@@ -93,5 +93,11 @@ def of_view(
         if raw.detection[i] >= threshold and b[2] > b[0] and b[3] > b[1]
     ]
     found.sort(key=lambda finding: -finding.probability)
-    whole = calibration.of_view(float(probabilities.max(initial=0.0)), raw.suspicion)
-    return ViewFindings(tuple(found), whole)
+    return ViewFindings(tuple(found), probability(raw, calibration))
+
+
+def probability(raw: RawView, calibration: Calibration) -> float:
+    """A view's: from all its boxes, reported or not, and from the look at the whole."""
+    n = raw.count
+    marks = calibration.probability(raw.detection[:n], raw.lesion[:n], raw.malignancy[:n])
+    return calibration.of_view(float(marks.max(initial=0.0)), raw.suspicion)

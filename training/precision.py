@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from mammo.findings import RawView
-from mammo.scoring import Calibration, highest
+from mammo.findings import RawView, probability
+from mammo.scoring import Calibration
 from training import exported
 from training.datasets import cbis_ddsm
 from training.datasets.store import Array, Gray
@@ -48,7 +48,7 @@ def measured(
 
 def compared(pairs: Sequence[tuple[RawView, RawView]], fitted: Calibration) -> dict[str, Any]:
     """Views by their probability; marks that both found by each of their scores."""
-    p = np.array([[of_view(raw, fitted) for raw in pair] for pair in pairs])
+    p = np.array([[probability(raw, fitted) for raw in pair] for pair in pairs])
     marks = np.concatenate([changes(*pair) for pair in pairs])
     names = ("detection", "lesion", "malignancy")
     return {
@@ -75,13 +75,6 @@ def changes(one: RawView, other: RawView) -> Array:
         for raw in (one, other)
     ]
     return np.array([np.abs(scores[0][i] - scores[1][j]) for i, j in found]).reshape(-1, 3)
-
-
-def of_view(raw: RawView, fitted: Calibration) -> float:
-    """A view's probability."""
-    n = raw.count
-    marks = fitted.probability(raw.detection[:n], raw.lesion[:n], raw.malignancy[:n])
-    return fitted.of_view(highest(marks.tolist()), raw.suspicion)
 
 
 def _views(made: Material) -> list[Gray]:

@@ -135,7 +135,8 @@ def test_one_dead_server_of_two_does_not_stop_the_night(stack, release: Release)
             TritonConfig((dead, *stack.settings.triton_urls), None), release.manifest
         )
         both.prove()
-        both.submit(canary.image(release.manifest.sizes)).result(timeout=60)
+        answer = both.submit(canary.image(release.manifest.sizes)).result(timeout=60)
+        assert canary.problem(release.manifest.canary, answer) is None
         both.close()
 
 

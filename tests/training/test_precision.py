@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mammo.findings import RawView
+from mammo.findings import RawView, probability
 from mammo.scoring import Calibration, Whole
 from training import precision
 
@@ -42,4 +42,4 @@ def test_views_are_compared_by_their_probability_and_their_order() -> None:
 
 def test_a_look_at_the_whole_counts() -> None:
     joined = Calibration(0.0, 1.0, 0.0, 100.0, 0.0, Whole(0.0, 1.0, 1.0))
-    assert precision.of_view(raw((10, 0.5), suspicion=0.9), joined) == pytest.approx(0.9)
+    assert probability(raw((10, 0.5), suspicion=0.9), joined) == pytest.approx(0.9)
