@@ -1,16 +1,17 @@
 """A release on a GPU: plans built, scores beside the CPU's, images a second beside the roofline.
 
-    python -m benchmarks.gpu [--quick] [--json] [--plans DIR]
+    python -m benchmarks.gpu [--quick] [--json] [--plans DIR | --without-plans]
 
 On a machine with a GPU where `tensorrt` is installed (docs/deploy.md), onnx and onnxruntime too. Plans
 are built into DIR, or kept where they are right. The whole ensemble, then every graph alone, without
-Triton and with all tensors staying on the GPU. Not among the benchmarks that `make bench` runs.
+Triton and with all tensors staying on the GPU. Where TensorRT cannot be had, `--without-plans` has
+onnxruntime run the graphs that plans are built from. Not among the benchmarks that `make bench` runs.
 """
 
 import ctypes
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +20,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import roofline
+from benchmarks import without_plans as without
 from benchmarks.paired import Row, parser, show
 from mammo import phantoms
 from mammo.findings import RawView
 from mammo.phantoms import Resolution
 from mammo.prepare import prepare_gray
-from nightread.releases import newest
 from triton_repo import canary, cuda, plans
 from triton_repo.compiler import BATCHES
 from triton_repo.contract import Step, Tensor, answer
 from triton_repo.graphs import Graphs
-from triton_repo.release import DEFAULT_DIR, Release, ReleaseError, load
+from triton_repo.release import DEFAULT_DIR, Release, ReleaseError, default_name, load
 
 SEED = 20261202  # no block of training's (docs/training.md)
 STUDIES, FEW = 8, 1  # of four views
@@ -38,24 +39,32 @@ MOST = BATCHES[-1]
 DTYPES = {"UINT8": np.uint8, "FP32": np.float32, "INT32": np.int32}
 
 
-class OnGpu:
-    """The plans of a release; all tensors of the ensemble lie on the GPU, for MOST images."""
+class Planned:
+    """The plans of a release, as contexts."""
 
-    def __init__(self, release: Release, folder: Path, trt: Any, driver: Any) -> None:
-        """`trt`: the module tensorrt; `driver`: CUDA's."""
+    def __init__(self, folder: Path, trt: Any) -> None:
+        """`trt`: the module tensorrt."""
+        self._folder = folder
+        self._runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
+        self._engines: list[Any] = []  # each is kept for as long as its context is used
+
+    def __call__(self, model: str, _stream: int) -> Any:
+        """The context of a model."""
+        plan = plans.plan_file(self._folder, model).read_bytes()
+        self._engines.append(self._runtime.deserialize_cuda_engine(plan))
+        return self._engines[-1].create_execution_context()
+
+
+class OnGpu:
+    """The graphs of a release; all tensors of the ensemble lie on the GPU, for MOST images."""
+
+    def __init__(self, release: Release, context: Callable[[str, int], Any], driver: Any) -> None:
+        """`context`: TensorRT's or one like it, of a model and a stream; `driver`: CUDA's."""
         self.release, self._driver = release, driver
         self._places: dict[str, ctypes.c_uint64] = {}
         self._stream = self._started()
-        runtime = trt.Runtime(trt.Logger(trt.Logger.ERROR))
-        # An engine is kept for as long as its context is used.
-        self._engines = {
-            step.model.name: runtime.deserialize_cuda_engine(
-                plans.plan_file(folder, step.model.name).read_bytes()
-            )
-            for step in self.release.steps
-        }
         self._contexts = {
-            name: engine.create_execution_context() for name, engine in self._engines.items()
+            step.model.name: context(step.model.name, self._stream) for step in release.steps
         }
         for step in self.release.steps:
             for tensor, name in _named(step):
@@ -196,15 +205,29 @@ def beside_roofline(on_gpu: OnGpu, card: roofline.Card) -> list[Row]:
     return rows
 
 
-def measured(release: Release, folder: Path, *, quick: bool) -> list[Row]:
-    """All rows; raises `ReleaseError` without a GPU, tensorrt or graphs for it."""
+def with_plans(release: Release, folder: Path) -> tuple[str, OnGpu]:
+    """What runs, in words, and the plans; raises `ReleaseError` without a GPU, tensorrt or graphs."""
     gpu, version = plans.here()
     for model, built in plans.build(release, folder, gpu, version):
         print(f"{model}: built in {built.seconds:.0f} s", file=sys.stderr)
     import tensorrt  # noqa: PLC0415 -- only where there is a GPU
 
-    on_gpu = OnGpu(release, folder / release.manifest.name, tensorrt, cuda.driver())
-    rows = compared(on_gpu, views(release, FEW if quick else STUDIES))
+    planned = Planned(folder / release.manifest.name, tensorrt)
+    return f"TensorRT {version}", OnGpu(release, planned, cuda.driver())
+
+
+def without_plans(release: Release) -> tuple[str, OnGpu]:
+    """The same with onnxruntime; raises `ReleaseError` without a GPU, its CUDA or graphs."""
+    driver, version = cuda.driver(), without.version()
+    lacking = plans.lacking(release)
+    if lacking:
+        raise ReleaseError(lacking)
+    return version, OnGpu(release, lambda m, s: without.on_cuda(release.planned[m], s), driver)
+
+
+def measured(on_gpu: OnGpu, gpu: cuda.Gpu, *, quick: bool) -> list[Row]:
+    """All rows."""
+    rows = compared(on_gpu, views(on_gpu.release, FEW if quick else STUDIES))
     if gpu.name in roofline.CARDS:
         return [*rows, *beside_roofline(on_gpu, roofline.CARDS[gpu.name])]
     print(
@@ -216,15 +239,21 @@ def measured(release: Release, folder: Path, *, quick: bool) -> list[Row]:
 def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     takes = parser(__doc__ or "")
-    takes.add_argument("--plans", type=Path, default=Path("plans"), help="where plans are kept")
+    how = takes.add_mutually_exclusive_group()
+    how.add_argument("--plans", type=Path, default=Path("plans"), help="where plans are kept")
+    how.add_argument("--without-plans", action="store_true", help="onnxruntime runs the graphs")
     given = takes.parse_args(arguments)
     try:
-        release = load(DEFAULT_DIR / newest(DEFAULT_DIR))
-        rows = measured(release, given.plans, quick=given.quick)
+        release = load(DEFAULT_DIR / default_name(DEFAULT_DIR))
+        version, on_gpu = (
+            without_plans(release) if given.without_plans else with_plans(release, given.plans)
+        )
+        gpu = cuda.gpu(cuda.driver())
+        rows = measured(on_gpu, gpu, quick=given.quick)
     except ReleaseError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    show("On the GPU", rows, as_json=given.json)
+    show(f"On one {gpu.name}, {version}", rows, as_json=given.json)
 
 
 if __name__ == "__main__":

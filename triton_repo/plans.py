@@ -76,6 +76,17 @@ def with_tensorrt(graph: Path, timings: bytes) -> compiler.Plan:
     return compiler.made(Order(graph, "tensorrt", timings=timings))
 
 
+def lacking(release: Release) -> str:
+    """Why no plans can be built of a release; empty: they can."""
+    models = [model for model in release.graphs if model not in release.planned]
+    if not models:
+        return ""
+    return (
+        f"{release.manifest.name} has no graph of {' and '.join(models)} that plans can be built "
+        "from: train it again, or take a newer release."
+    )
+
+
 def build(
     release: Release, out: Path, gpu: Gpu, tensorrt: str, made: Compile = with_tensorrt
 ) -> Iterator[tuple[str, Built]]:
@@ -84,14 +95,10 @@ def build(
     After an interruption it goes on with the next plan. Raises `ReleaseError` where the release
     has no graphs for TensorRT, or a plan cannot be built.
     """
-    name = release.manifest.name
-    lacking = [model for model in release.graphs if model not in release.planned]
-    if lacking:
-        raise ReleaseError(
-            f"{name} has no graph of {' and '.join(lacking)} that plans can be built from: "
-            "train it again, or take a newer release."
-        )
-    folder = out / name
+    without = lacking(release)
+    if without:
+        raise ReleaseError(without)
+    folder = out / release.manifest.name
     plans = Plans(
         release=release.digest,
         gpu=gpu.name,

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from benchmarks import gpu, roofline
+from benchmarks import gpu, roofline, without_plans
 from mammo.findings import RawView
 from tests.triton_repo.any_batch import graphs
 from triton_repo import plans
@@ -83,9 +83,12 @@ def test_the_worst_score_and_the_worst_box_count() -> None:
     assert gpu.moved(view(0.5), view(0.5, 0.4)) == (float("inf"), float("inf"))
 
 
-def test_without_a_gpu_one_sentence_and_2(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("how", [[], ["--without-plans"]])
+def test_without_a_gpu_one_sentence_and_2(
+    how: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        gpu.main([])
+        gpu.main(how)
     assert ended.value.code == 2
     said = capsys.readouterr().err
     assert "on a machine with a GPU" in said
@@ -157,8 +160,13 @@ class Runtime:
         self.deserialize_cuda_engine = Engine
 
 
-@pytest.fixture
-def on_gpu(small_releases: Path, tmp_path: Path) -> gpu.OnGpu:
+def bound(graph: Path) -> without_plans.Context:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    return without_plans.Context(session, "cpu")
+
+
+@pytest.fixture(params=["TensorRT", "onnxruntime"])
+def on_gpu(small_releases: Path, tmp_path: Path, request: pytest.FixtureRequest) -> gpu.OnGpu:
     release = load(small_releases / "several")
     folder = tmp_path / "several"
     (folder / PLANNED).mkdir(parents=True)
@@ -166,8 +174,12 @@ def on_gpu(small_releases: Path, tmp_path: Path) -> gpu.OnGpu:
         plan = plans.plan_file(folder, name)
         plan.parent.mkdir(parents=True)
         plan.write_bytes(graph.read_bytes())
-    trt = SimpleNamespace(Logger=Logger, Runtime=Runtime)
-    return gpu.OnGpu(Release(folder, release.manifest, release.digest), folder, trt, driver())
+    release = Release(folder, release.manifest, release.digest)
+    if request.param == "TensorRT":
+        planned = gpu.Planned(folder, SimpleNamespace(Logger=Logger, Runtime=Runtime))
+        return gpu.OnGpu(release, planned, driver())
+    # onnxruntime's own calls, on the CPU's memory.
+    return gpu.OnGpu(release, lambda model, _: bound(release.planned[model]), driver())
 
 
 def test_a_batch_gets_the_answers_that_each_view_gets_alone(
