@@ -56,6 +56,7 @@ QUICK, FULL = 8, 24  # views
 ROUND = 4  # views that go one way before the next way has its turn
 PROFILES: tuple[Profile, ...] = ("cpu", "ensemble")
 OVERHEAD_BOUND = 1.15  # Triton over the graphs alone
+VIEW_BOUND = 1.15  # core-seconds of all members together
 FEWER = (1, 2)  # requests in flight, beside a worker's own
 BATCHES = (1, 2, 4)
 OFTEN = 100  # views that go one way before the next, where nothing is computed
@@ -356,7 +357,12 @@ def judged(taken: Mapping[str, Cost]) -> list[Row]:
     ours, here = taken["chosen"], f"onnxruntime in {CPU_INSTANCES} worker processes"
     handed = "profile ensemble, whose steps hand the picture on"
     carried_only = "; a model that reads one pixel"
+    alone = taken["worker"].cpu
     return [
+        Row(
+            "all members: CPU", alone, VIEW_BOUND, "core-s/view", VIEW_BOUND / alone, 1.0,
+            f"the bound; {here}",
+        ),
         *inference("Triton", ours, taken["worker"], here, OVERHEAD_BOUND),
         *inference("profile cpu", ours, taken["models"], "profile ensemble"),
         *carriage("profile cpu, no inference", taken["cpu"], taken["ensemble"], handed, 1.0),
