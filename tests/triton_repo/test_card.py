@@ -29,6 +29,7 @@ from triton_repo.release import (
     PLANNED,
     Release,
     ReleaseError,
+    default_name,
     listed_files,
     load,
     names,
@@ -64,7 +65,9 @@ class Page(HTMLParser):
 @pytest.fixture
 def figures() -> dict[str, Any]:
     """A run's, as its record has them."""
-    found: dict[str, Any] = json.loads((RECORDS / "base-2026-11e/figures.json").read_text())
+    found: dict[str, Any] = json.loads(
+        (RECORDS / default_name(DEFAULT_DIR) / "figures.json").read_text()
+    )
     return found
 
 
@@ -315,7 +318,7 @@ def test_learned_numbers_are_counted_as_onnx_counts_them(tmp_path: Path) -> None
 
 
 def test_of_the_shipped_release_too() -> None:
-    for path in load(DEFAULT_DIR / "base-2026-11e").graphs.values():
+    for path in load(DEFAULT_DIR / default_name(DEFAULT_DIR)).graphs.values():
         held = onnx.load(path).graph.initializer
         floating = [tensor for tensor in held if tensor.data_type == TensorProto.FLOAT]
         assert parameters.count(path) == sum(int(np.prod(tensor.dims)) for tensor in floating)
