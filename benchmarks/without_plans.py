@@ -4,6 +4,7 @@ For a GPU where TensorRT cannot be had: the same graphs, on the same memory, in 
 What it measures is onnxruntime's, and no row says otherwise. Needs onnxruntime-gpu.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,24 +34,31 @@ def on_cuda(graph: Path, stream: int) -> "Context":
     options = {
         "user_compute_stream": str(stream),
         "use_tf32": "0",  # TensorFloat-32 would be another precision
+        "cudnn_conv_algo_search": "HEURISTIC",  # trying all out takes minutes
         "cudnn_conv_use_max_workspace": "1",
     }
-    session = onnxruntime.InferenceSession(str(graph), providers=[(PROVIDER, options)])
-    if PROVIDER not in session.get_providers():
-        raise ReleaseError(
-            f"{graph}: onnxruntime could not start CUDA, whose libraries are missing."
-        )
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 4  # each way that cuDNN cannot take would be an error
+
+    def session() -> Any:
+        made = onnxruntime.InferenceSession(str(graph), quiet, providers=[(PROVIDER, options)])
+        if PROVIDER not in made.get_providers():
+            raise ReleaseError(f"{graph}: onnxruntime could not start CUDA: libraries are missing.")
+        return made
+
     return Context(session, "cuda")
 
 
 class Context:
-    """A session whose inputs and outputs lie where it is told."""
+    """A graph whose inputs and outputs lie where it is told."""
 
-    def __init__(self, session: Any, device: str) -> None:
+    def __init__(self, session: Callable[[], Any], device: str) -> None:
         """`device`: of the addresses, in onnxruntime's words."""
         self._session, self._device = session, device
         self._addresses: dict[str, int] = {}
-        self._bindings: dict[int, Any] = {}  # by the batch
+        # By the batch: at each change of it a session looks for every convolution's way again,
+        # which takes seconds.
+        self._bound: dict[int, tuple[Any, Any]] = {}
         self._batch = 0
         self._options = onnxruntime.RunOptions()
         # As with TensorRT: what is asked for is on its way; whoever needs it waits for the stream.
@@ -66,19 +74,20 @@ class Context:
 
     def execute_async_v3(self, _stream: int) -> None:
         """Runs the graph, on the stream that it was made for."""
-        if self._batch not in self._bindings:
-            self._bindings[self._batch] = self._bound()
-        self._session.run_with_iobinding(self._bindings[self._batch], self._options)
+        if self._batch not in self._bound:
+            self._bound[self._batch] = self._bind(self._session())
+        session, binding = self._bound[self._batch]
+        session.run_with_iobinding(binding, self._options)
 
-    def _bound(self) -> Any:
-        binding = self._session.io_binding()
+    def _bind(self, session: Any) -> tuple[Any, Any]:
+        binding = session.io_binding()
         sides = (
-            (binding.bind_input, self._session.get_inputs()),
-            (binding.bind_output, self._session.get_outputs()),
+            (binding.bind_input, session.get_inputs()),
+            (binding.bind_output, session.get_outputs()),
         )
         for bind, ends in sides:
             for end in ends:
                 shape = [self._batch, *end.shape[1:]]
                 place = self._addresses[end.name]
                 bind(end.name, self._device, 0, DTYPES[end.type], shape, place)
-        return binding
+        return session, binding
