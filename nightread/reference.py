@@ -36,6 +36,8 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "screen": (shapes.ScreenDocument, "one document"),
     "stack status": (shapes.ServiceStatus, "a list"),
     "status": (shapes.StatusDocument, "one document; with --watch one a line"),
+    "tokens issue": (shapes.IssuedToken, "one document"),
+    "tokens list": (shapes.TokenShape, "a list"),
     "worklist": (shapes.WorklistDocument, "one document"),
 }
 EXIT_CODES = (
