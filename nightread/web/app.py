@@ -24,6 +24,7 @@ from nightread.web.api.routes import router as api
 from nightread.web.html import STATIC_FOLDER
 from nightread.web.pages.routes import router as pages
 from nightread.web.paths import API, SIGN_IN, STATIC
+from nightread.web.request_log import RequestLog
 from nightread.web.security import limits, oidc, sign_in
 from nightread.web.security.headers import BoundedBody, SecurityHeaders
 from nightread.web.security.local_provider import LocalProvider, router_of
@@ -101,6 +102,7 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     app.add_middleware(BoundedBody)
     app.add_middleware(problems.Failures)
     app.add_middleware(SecurityHeaders, https=services.is_https)
+    app.add_middleware(RequestLog)
 
 
 @asynccontextmanager
