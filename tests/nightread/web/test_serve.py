@@ -7,11 +7,14 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from typer.testing import CliRunner
 
+from nightread.cli.app import app as command
+from nightread.errors import ConfigurationError, NightreadError, ServiceError
 from nightread.settings import Settings
 from nightread.stack.wait import until
 from nightread.web.server import listen
-from tests.calls import NIGHTREAD, call, environment
+from tests.calls import NIGHTREAD, environment
 from tests.nightread.web.conftest import Database
 
 LOCAL = {"NIGHTREAD_WEB_LOCAL_SIGN_IN": "true"}
@@ -52,28 +55,27 @@ def test_it_serves_until_it_is_stopped(web_database: Database, port: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("settings", "code", "named"),
+    ("settings", "kind", "named"),
     [
-        (LOCAL, 2, "NIGHTREAD_WEB_DATABASE_URL is not set"),
+        (LOCAL, ConfigurationError, "NIGHTREAD_WEB_DATABASE_URL is not set"),
         (
             {"NIGHTREAD_WEB_DATABASE_URL": "postgresql://x@127.0.0.1:1/x", **LOCAL},
-            3,
+            ServiceError,
             "check NIGHTREAD_WEB_DATABASE_URL",
         ),
     ],
 )
 def test_what_keeps_it_from_serving_is_one_sentence(
-    tmp_path: Path, settings: dict[str, str], code: int, named: str
+    settings: dict[str, str], kind: type[NightreadError], named: str
 ) -> None:
-    ended = call("serve", cwd=tmp_path, **settings)
-    assert ended.code == code
-    assert named in ended.err
-    assert len(ended.err.splitlines()) == 1
+    ended = CliRunner().invoke(command, ["serve"], env=settings)
+    assert isinstance(ended.exception, kind)
+    assert named in str(ended.exception)
 
 
-def test_a_port_that_is_taken_is_named(web_database: Database, port: str, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_named(web_database: Database, port: str) -> None:
     settings = {"NIGHTREAD_WEB_DATABASE_URL": web_database.server, "NIGHTREAD_WEB_PORT": port}
     with listen(Settings(web_port=int(port))):
-        ended = call("serve", cwd=tmp_path, **settings, **LOCAL)
-    assert (ended.code, ended.out) == (2, "")
-    assert "NIGHTREAD_WEB_PORT" in ended.err
+        ended = CliRunner().invoke(command, ["serve"], env=settings | LOCAL)
+    assert isinstance(ended.exception, ConfigurationError)
+    assert "NIGHTREAD_WEB_PORT" in str(ended.exception)
