@@ -1,5 +1,7 @@
 """What a browser is told with every answer."""
 
+from pathlib import Path
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
@@ -87,6 +89,13 @@ def test_a_server_that_would_let_strangers_in_does_not_start(
 ) -> None:
     with pytest.raises(ConfigurationError, match=named):
         create_app(web_settings.model_copy(update=changed))
+
+
+def test_a_key_that_could_be_guessed_is_refused(web_settings: Settings, tmp_path: Path) -> None:
+    key = tmp_path / "web.key"
+    key.write_text("short\n")
+    with pytest.raises(ConfigurationError, match="NIGHTREAD_WEB_KEY_FILE"):
+        create_app(web_settings.model_copy(update={"web_key_file": key}))
 
 
 def test_who_asks_too_often_is_told_to_wait(web_settings: Settings) -> None:
