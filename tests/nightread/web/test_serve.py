@@ -64,7 +64,9 @@ def test_a_database_that_is_not_there_is_named(web_settings: Settings) -> None:
 def test_a_database_without_the_tables_is_named(
     web_settings: Settings, web_database: Database
 ) -> None:
-    bare = make_url(web_database.owner).set(database="postgres").render_as_string(hide_password=False)
+    bare = (
+        make_url(web_database.owner).set(database="postgres").render_as_string(hide_password=False)
+    )
     services = open_services(web_settings.model_copy(update={"web_database_url": bare}))
     with pytest.raises(UsageError, match="nightread db upgrade"):
         check_database(services)
