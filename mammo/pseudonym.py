@@ -42,6 +42,10 @@ class Pseudonyms:
         stated = value.strip().upper()
         return self._of("t_", study_uid, name, stated) if stated else None
 
+    def object(self, bucket: str, key: str) -> str:
+        """`o_…` of an object's key."""
+        return self._of("o_", bucket, key)
+
     def _of(self, prefix: str, *parts: str) -> str:
         digest = hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256)
         return prefix + base64.b32encode(digest[: _BITS // 8]).decode().rstrip("=").lower()
