@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from db import audit
 from db.erased import hide
 from db.lock import hold_if_dead
-from db.schema import Export, Study
+from db.schema import Export, Patient, Study
 from db.studies import SHARING, refresh
 from mammo.codes import NotScored, Reason
 from mammo.pseudonym import Pseudonyms
@@ -91,6 +91,10 @@ PATIENTS = text(
         )
     """
 )
+SAME_NUMBER = text(
+    "SELECT count(*) FROM identity.patients"
+    " WHERE upper(btrim(patient_id)) = :number AND pseudonym <> :patient"
+)
 OF_PATIENT = text(
     """
     SELECT s.pseudonym, coalesce(s.unscorable = :mixed, false) AS mixed FROM studies s
@@ -157,6 +161,18 @@ def study_named(session: Session, name: str, pseudonyms: Pseudonyms) -> str | No
 def is_erased(session: Session, pseudonym: str) -> bool:
     """Whether there is a stub of a study or a patient."""
     found: bool = session.execute(HAS_STUB, {"pseudonym": pseudonym}).scalar_one()
+    return found
+
+
+def is_known(session: Session, patient: str) -> bool:
+    """Whether anything says who a patient (a pseudonym) is, or was."""
+    return session.get(Patient, patient) is not None or is_erased(session, patient)
+
+
+def same_number(session: Session, number: str, patient: str) -> int:
+    """How many others than `patient` (a pseudonym) have a Patient ID; looks through all."""
+    asked = {"number": number.strip().upper(), "patient": patient}
+    found: int = session.execute(SAME_NUMBER, asked).scalar_one()
     return found
 
 

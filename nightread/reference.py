@@ -24,6 +24,7 @@ BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "data check": (shapes.DataCheckDocument, "one document"),
     "demo": (shapes.DemoDocument, "one document"),
+    "erase": (shapes.EraseDocument, "one document"),
     "evaluate": (shapes.EvaluateDocument, "one document"),
     "export": (shapes.ExportDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),

@@ -466,3 +466,30 @@ class EvaluateDocument(Shape):
     sets: list[EvaluatedSet]
     pairs: list[EvaluatedPair]
     recomputed: RecomputedFigures | None  # null: the run has no figures of its own
+
+
+class ErasedStudyShape(Shape):
+    pseudonym: str  # the stub that stays
+    known: bool  # false: it had been erased before
+    rows: dict[str, int]  # by table; of `instances` nothing is left but that they are there
+    objects: int  # of the archive, known no longer by their keys
+    previews: int
+    exports: int  # removed from folders of this machine and from buckets
+
+
+class LeftShape(Shape):
+    """What a person has to see to."""
+
+    study: str | None  # pseudonym
+    what: str
+    where: str
+
+
+class EraseDocument(Shape):
+    """`nightread erase --json`."""
+
+    dry_run: bool  # nothing was removed: what would be
+    patient: str | None  # pseudonym: the stub that stays
+    studies: list[ErasedStudyShape]
+    left: list[LeftShape]
+    backups_until: str | None  # the day on which the last backup is gone; null: nobody has said

@@ -12,6 +12,7 @@ from nightread.cli import (
     data,
     db,
     demo,
+    erase,
     evaluate,
     export,
     index,
@@ -45,6 +46,7 @@ app.command("status")(status.command)
 app.command("index")(index.command)
 app.command("canary")(canary.command)
 app.command("export")(export.command)
+app.command("erase")(erase.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")

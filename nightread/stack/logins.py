@@ -10,10 +10,10 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection, encrypt_
 from sqlalchemy import URL
 
 from nightread.stack.ports import HOST
-from nightread.stack.postgres import DATABASE, IDENTITY, JOB, OWNER, password
+from nightread.stack.postgres import DATABASE, ERASURE, IDENTITY, JOB, OWNER, password
 
 # Group roles that the first migration makes: what each login may do.
-GROUPS = {JOB: "nightread_app", IDENTITY: "nightread_identity"}
+GROUPS = {JOB: "nightread_app", IDENTITY: "nightread_identity", ERASURE: "nightread_erasure"}
 
 
 def login_url(url: str, login: str, passfile: Path) -> str:

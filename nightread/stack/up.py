@@ -165,6 +165,9 @@ def _write_settings(layout: Layout) -> None:
         "identity_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.IDENTITY, layout.passfile
         ),
+        "erasure_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.ERASURE, layout.passfile
+        ),
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
         "s3_credentials_file": str(layout.reader_credentials_file),
