@@ -354,6 +354,11 @@ class Result(Base):
         ),
         Index("ix_results_run_id", "run_id"),
         Index("ix_results_study_id_id", "study_id", "id"),
+        Index(
+            "ix_results_superseded_at",
+            "superseded_at",
+            postgresql_where=text("superseded_at IS NOT NULL"),
+        ),
         UniqueConstraint("id", "study_id", "level", "release"),  # what a worklist row refers to
     )
 
@@ -550,6 +555,7 @@ class Decision(Base):
             postgresql_where=text("corrects IS NULL"),
         ),
         Index("ix_decisions_study_id_reader", "study_id", "reader"),
+        Index("ix_decisions_result_id", "result_id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -134,13 +134,13 @@ def act(eraser: Eraser, wanted: Wanted) -> EraseDocument:
 
     patient = wanted.patient
     if patient is not None:  # first: nothing of hers comes in while her studies go
-        in_transaction(eraser.engine, lambda s: erasure.erase_patient(s, patient, _who()))
+        in_transaction(eraser.engine, lambda s: erasure.erase_patient(s, patient, who()))
     return _document(eraser, wanted, done, dry_run=False)
 
 
 def _erase(session: Session, eraser: Eraser, study: str, dealt_with: list[Sent]) -> Removed | None:
     try:
-        return erasure.erase(session, study, dealt_with, _who(), eraser.pseudonyms)
+        return erasure.erase(session, study, dealt_with, who(), eraser.pseudonyms)
     except StudyHeld as held:
         raise LockedError(
             f"A run waits for the result of the study {study}: {held.who} since "
@@ -148,7 +148,8 @@ def _erase(session: Session, eraser: Eraser, study: str, dealt_with: list[Sent])
         ) from None
 
 
-def _who() -> str:
+def who() -> str:
+    """Who does it, for the audit."""
     return f"{getpass.getuser()}@{os.uname().nodename}"
 
 

@@ -34,6 +34,7 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "models show": (shapes.ShowDocument, "one document"),
     "models verify": (shapes.VerifyDocument, "one document"),
     "prepare": (shapes.PrepareDocument, "one document"),
+    "retention run": (shapes.RetentionDocument, "one document"),
     "screen": (shapes.ScreenDocument, "one document"),
     "stack status": (shapes.ServiceStatus, "a list"),
     "status": (shapes.StatusDocument, "one document; with --watch one a line"),

@@ -493,3 +493,11 @@ class EraseDocument(Shape):
     studies: list[ErasedStudyShape]
     left: list[LeftShape]
     backups_until: str | None  # the day on which the last backup is gone; null: nobody has said
+
+
+class RetentionDocument(Shape):
+    """`nightread retention run --json`."""
+
+    dry_run: bool  # nothing was removed: what would be
+    removed: dict[str, int]  # superseded (results), runs, counts (nights), exports
+    kept_for_good: list[str]  # of these, for which no setting says how long

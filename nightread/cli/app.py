@@ -20,6 +20,7 @@ from nightread.cli import (
     models,
     phantoms,
     prepare,
+    retention,
     screen,
     stack,
     status,
@@ -51,6 +52,7 @@ app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 app.add_typer(data.app, name="data")
+app.add_typer(retention.app, name="retention")
 
 
 def main() -> NoReturn:

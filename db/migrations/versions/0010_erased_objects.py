@@ -1,4 +1,4 @@
-"""Objects of erased studies are found by what stands for their keys; runs by the objects they saw.
+"""Objects of erased studies are found by what stands for their keys, and old rows by their age.
 
 Nothing here holds up who reads or writes. It may be interrupted anywhere and run again.
 """
@@ -13,6 +13,10 @@ PATIENCE = "SET statement_timeout = '2h'"  # an index over tens of millions of r
 
 INDEXES = {
     "uq_objects_erased": "UNIQUE INDEX {} ON objects (bucket, erased) WHERE erased IS NOT NULL",
+    # What is kept no longer is found, and what refers to it.
+    "ix_results_superseded_at": "INDEX {} ON results (superseded_at)"
+    " WHERE superseded_at IS NOT NULL",
+    "ix_decisions_result_id": "INDEX {} ON decisions (result_id)",
     # A night changes it in every row: an index of ranges lets that go on without touching others.
     "ix_objects_last_seen_run": "INDEX {} ON objects USING brin (last_seen_run)",
 }
