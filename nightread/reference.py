@@ -33,6 +33,7 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "models promote": (shapes.PromoteDocument, "one document"),
     "models show": (shapes.ShowDocument, "one document"),
     "models verify": (shapes.VerifyDocument, "one document"),
+    "outcomes import": (shapes.OutcomesDocument, "one document"),
     "prepare": (shapes.PrepareDocument, "one document"),
     "retention run": (shapes.RetentionDocument, "one document"),
     "screen": (shapes.ScreenDocument, "one document"),
@@ -69,6 +70,9 @@ def page() -> str:
         if name in DOCUMENTS:
             model, how = DOCUMENTS[name]
             lines += [f"`--json` prints {how}:", "", "```", *_shape(model), "```", ""]
+        if name == "evaluate":
+            shape = _shape(shapes.EvaluateWorklistDocument)
+            lines += ["With `--from-worklist`:", "", "```", *shape, "```", ""]
     return "\n".join(lines)
 
 

@@ -18,6 +18,7 @@ from nightread.cli import (
     index,
     inspect,
     models,
+    outcomes,
     phantoms,
     prepare,
     retention,
@@ -52,6 +53,7 @@ app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 app.add_typer(data.app, name="data")
+app.add_typer(outcomes.app, name="outcomes")
 app.add_typer(retention.app, name="retention")
 
 
