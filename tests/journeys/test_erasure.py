@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from typer.testing import CliRunner
 
+from nightread.cli.app import app
 from nightread.erasure.places import Previews
+from nightread.errors import NightreadError, UsageError
 from nightread.jobs import store_config
 from nightread.shapes import EraseDocument
 from nightread.stack import logins, postgres, seaweedfs
@@ -167,7 +170,6 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     assert len(list(tmp_path.rglob("*.dcm"))) == 1
 
     asked = ("erase", "--patient", NUMBER, "--issuer", "north")
-    assert nightread(*asked).code == 2  # nobody can answer
     tried = EraseDocument.model_validate(nightread(*asked, "--dry-run", "--json", **out).json)
     assert found(stack, admin, world.planted) == before
     called = nightread(*asked, "--yes", "--json", NIGHTREAD_BACKUP_DAYS="35", **out)
@@ -202,17 +204,31 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     assert [study["known"] for study in again.json["studies"]] == [False]
 
 
-def test_what_is_not_known_is_refused(nightread: Callable[..., Called]) -> None:
-    for arguments, code, word in (
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
         (("--study", "1.2.3.404"), 5, "no such study"),
         (("--patient", "nobody"), 5, "no patient"),
         (("--patient", "UNKNOWN"), 5, "one by one"),
         ((), 2, "either"),
         (("--study", "1.2.3", "--issuer", "x"), 2, "--patient"),
-    ):
-        called = nightread("erase", *arguments, "--yes")
-        assert (called.code, called.out) == (code, ""), called.err
-        assert word in called.err
+    ],
+)
+def test_what_is_not_known_is_refused(
+    stack: Stack, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    config = str(Layout(stack.folder).settings_file)
+    ended = CliRunner().invoke(app, ["erase", *arguments, "--yes", "--config", config])
+    assert isinstance(ended.exception, NightreadError)
+    assert (ended.exception.exit_code, ended.stdout) == (code, "")
+    assert said in str(ended.exception)
+
+
+def test_it_asks_first_and_without_an_answer_nothing_is_removed(stack: Stack) -> None:
+    config = str(Layout(stack.folder).settings_file)
+    ended = CliRunner().invoke(app, ["erase", "--study", "1.2.3", "--config", config], input="y\n")
+    assert isinstance(ended.exception, UsageError)  # no terminal: nobody was asked
+    assert "--yes" in str(ended.exception)
 
 
 def test_previews_go_with_the_study(stack: Stack, admin: Any, writer: Path) -> None:
