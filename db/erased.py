@@ -7,13 +7,13 @@ a run that listed it. A listing finds them by that, and they are never read agai
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from db.scope import scope
-from mammo.codes import Reason
+from mammo.codes import RETRIED_OBJECT_REASONS, Reason
 from mammo.pseudonym import Pseudonyms
 
 # Whoever writes what objects hold shares it; whoever erases has it alone, for some tens of
@@ -58,6 +58,29 @@ TO_HIDE = text(
     ORDER BY o.id
     """
 )
+# Where the objects lie: a folder below what a run was asked for, which says nothing of anybody.
+FOLDERS = text(
+    """
+    SELECT DISTINCT o.bucket, regexp_replace(o.key, '[^/]*$', '') AS folder
+    FROM objects o JOIN runs ON runs.id = o.last_seen_run
+    WHERE o.id = ANY(:objects) AND o.erased IS NULL
+        AND length(regexp_replace(o.key, '[^/]*$', '')) > length(runs.prefix)
+    """
+)
+# Files beside them that no study can be read from, where no other study lies.
+BESIDE = text(
+    """
+    SELECT o.id, o.bucket, o.key, runs.prefix
+    FROM objects o JOIN runs ON runs.id = o.last_seen_run
+    WHERE o.bucket = :bucket AND starts_with(o.key, :folder) AND o.erased IS NULL
+        AND o.instance_count = 0 AND o.reason <> ALL(:retried)
+        AND NOT EXISTS (
+            SELECT FROM objects n JOIN instances i ON i.object_id = n.id
+            WHERE n.bucket = :bucket AND starts_with(n.key, :folder) AND i.study_id IS NOT NULL
+        )
+    ORDER BY o.id
+    """
+)
 HIDE = text(
     """
     UPDATE objects SET key = new.prefix || new.pseudonym, erased = new.pseudonym,
@@ -79,6 +102,13 @@ class Whose(NamedTuple):
     study: str | None
     patient: str | None
     study_date: date | None
+
+
+class Folder(NamedTuple):
+    """The beginning of keys, up to a slash."""
+
+    bucket: str
+    folder: str
 
 
 def stopped(session: Session, asked: Iterable[Whose]) -> set[Whose]:
@@ -123,7 +153,28 @@ def unhidden(
 def hide(session: Session, objects: Collection[int], pseudonyms: Pseudonyms) -> int:
     """Take the keys away from those of `objects` that hold erased studies alone; returns how many."""
     where = {"objects": sorted(objects), "reason": Reason.ERASED.value}
-    rows = session.execute(TO_HIDE, where).all()
+    return _hide(session, session.execute(TO_HIDE, where).all(), pseudonyms)
+
+
+def folders(session: Session, objects: Collection[int]) -> list[Folder]:
+    """Where `objects` lie, each with all below it; none that a whole run is over."""
+    return [Folder(*row) for row in session.execute(FOLDERS, {"objects": sorted(objects)})]
+
+
+def hide_beside(session: Session, lay_in: Iterable[Folder], pseudonyms: Pseudonyms) -> int:
+    """Take the keys away from what could not be read there, where nothing else is; how many."""
+    retried = sorted(reason.value for reason in RETRIED_OBJECT_REASONS)
+    return sum(
+        _hide(
+            session,
+            session.execute(BESIDE, folder._asdict() | {"retried": retried}).all(),
+            pseudonyms,
+        )
+        for folder in lay_in
+    )
+
+
+def _hide(session: Session, rows: Sequence[Row[Any]], pseudonyms: Pseudonyms) -> int:
     if rows:
         ids = [row.id for row in rows]
         session.execute(

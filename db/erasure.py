@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from db import audit
-from db.erased import hide
+from db.erased import folders, hide, hide_beside
 from db.lock import hold_if_dead
 from db.schema import Export, Patient, Study
 from db.studies import SHARING, refresh
@@ -145,7 +145,7 @@ class Removed:
     """What was known of a study and is no more."""
 
     rows: dict[str, int]  # by table
-    objects: int  # in the archive, known no longer by their keys
+    objects: int  # in the archive, known no longer by their keys; unreadable ones beside them too
     shared: int  # in the archive, which hold other studies too and keep their keys
 
 
@@ -223,9 +223,11 @@ def erase(
     rows["patients"] = _forget(session, sorted(patients))
     refresh(session, others)
     objects = {row.object_id for row in held}
+    lay_in = folders(session, objects)
     hidden = hide(session, objects, pseudonyms)
+    beside = hide_beside(session, lay_in, pseudonyms)
     audit.note(session, who, "erased", found.id, stub=study, rows=rows)
-    return Removed(rows, hidden, len(objects) - hidden)
+    return Removed(rows, hidden + beside, len(objects) - hidden)
 
 
 def erase_patient(session: Session, patient: str, who: str) -> bool:

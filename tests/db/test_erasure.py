@@ -16,7 +16,7 @@ from db.lock import run_lock
 from db.looks import Look, keep
 from db.runs import Run
 from db.session import in_transaction
-from mammo.codes import Call
+from mammo.codes import Call, Reason
 from mammo.facts import Identity
 from mammo.pseudonym import Pseudonyms
 from tests.db.archive import VIEWS, instance, planned, scored
@@ -220,6 +220,49 @@ def test_an_archive_that_holds_another_study_is_still_known_by_its_key(
     assert found(session, "Anna", "4711", "1.2.7") == set()
     assert summary.summary(session, run.id).reasons == {"ERASED": 4, "OK": 4}
     (item,) = worklist.page(session, 10).items
+
+
+def test_what_could_not_be_read_beside_it_is_known_no_longer_by_its_key(
+    session: Session, run: Run
+) -> None:
+    put_study(session, run, ANNA, 7)
+    put_study(session, run, BERTA, 8)
+    beside = {
+        "Anna^Planted/7/report.txt": Reason.NOT_DICOM,
+        "Anna^Planted/7/later": Reason.READ_FAILED,  # is asked for again
+        "Berta^Other/8/report.txt": Reason.NOT_DICOM,
+        "report.txt": Reason.NOT_DICOM,
+    }
+    refs = listing(session, run, list(beside))
+    index.indexed(session, [ObjectOutcome(refs[key].id, why) for key, why in beside.items()])
+    removed = erase(session, 7)
+    assert removed is not None
+    assert removed.objects == 5
+    (left,) = session.scalars(text("SELECT key FROM objects WHERE key LIKE '%Anna%'"))
+    assert left == "night/Anna^Planted/7/later"
+    now = summary.summary(session, run.id)
+    assert (now.listed, now.without_instance) == (12, 4)
+    assert now.reasons == {"ERASED": 4, "NOT_DICOM": 3, "OK": 4, "READ_FAILED": 1}
+    assert listing(session, run, list(beside), "another etag").keys() == beside.keys() - {
+        "Anna^Planted/7/report.txt"
+    }
+
+
+def test_every_table_that_refers_to_a_study_is_one_that_an_erasure_knows(session: Session) -> None:
+    """And goes by itself, where it is bound to: a new table is not forgotten."""
+    refer = session.scalars(
+        text("SELECT DISTINCT conrelid::regclass::text FROM pg_constraint WHERE contype = 'f'"
+             " AND confrelid IN ('studies'::regclass, 'results'::regclass, 'instances'::regclass)"
+             " AND confdeltype <> 'c'")
+    ).all()  # fmt: skip
+    assert set(refer) - {"worklist"} <= erasure.ROWS.keys()
+    identity = session.scalars(
+        text("SELECT c.relname FROM pg_class c WHERE c.relkind = 'r'"
+             " AND c.relnamespace = 'identity'::regnamespace AND NOT EXISTS ("
+             " SELECT FROM pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'"
+             " AND k.confrelid = 'studies'::regclass AND k.confdeltype = 'c')")
+    ).all()  # fmt: skip
+    assert identity == ["patients"]
 
 
 def test_a_patients_other_studies_keep_who_she_is(session: Session, run: Run) -> None:
