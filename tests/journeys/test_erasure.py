@@ -9,11 +9,19 @@ from typing import Any
 
 import pytest
 from pydicom import dcmread
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 from typer.testing import CliRunner
 
+from db import runs
+from db.exports import Address, note
+from db.lock import run_lock
+from db.runs import Prefix
+from db.session import connect, in_transaction
 from nightread.cli.app import app
+from nightread.erasing import act, look, of_study, opened
 from nightread.erasure.places import Previews
-from nightread.errors import NightreadError, UsageError
+from nightread.errors import LockedError, NightreadError, UsageError
 from nightread.jobs import store_config
 from nightread.shapes import EraseDocument
 from nightread.stack import logins, postgres, seaweedfs
@@ -119,9 +127,10 @@ def found(stack: Stack, admin: Any, planted: set[str]) -> set[str]:
 class World:
     """Two patients, of whom one is to be erased."""
 
-    def __init__(self, files: dict[str, bytes]) -> None:
+    def __init__(self, files: dict[str, bytes], other: bytes) -> None:
         headers = [dcmread(io.BytesIO(data), stop_before_pixels=True) for data in files.values()]
         self.files = files
+        self.other = str(dcmread(io.BytesIO(other), stop_before_pixels=True).StudyInstanceUID)
         self.study = str(headers[0].StudyInstanceUID)
         self.planted = {NAME, "ZAPHODINE", NUMBER} | {
             str(value)
@@ -135,7 +144,7 @@ def screened(nightread: Callable[..., Called], put: Callable[..., str]) -> tuple
     files = phantom_files(2, 171)
     hers = {n: _of(d, NAME, NUMBER) for n, d in files.items() if n.startswith("000/")}
     other = {n: _of(d, "Other^Person", "4712") for n, d in files.items() if n.startswith("001/")}
-    world = World(hers)
+    world = World(hers, other["001/LCC.dcm"])
     both = _zip({f"{NAME}/LCC.dcm": hers["000/LCC.dcm"], "other/LCC.dcm": other["001/LCC.dcm"]})
     rest = {f"{NAME}/{name}": data for name, data in hers.items() if name != "000/LCC.dcm"}
     rest |= {f"other/{name}": data for name, data in other.items() if name != "001/LCC.dcm"}
@@ -229,6 +238,52 @@ def test_it_asks_first_and_without_an_answer_nothing_is_removed(stack: Stack) ->
     ended = CliRunner().invoke(app, ["erase", "--study", "1.2.3", "--config", config], input="y\n")
     assert isinstance(ended.exception, UsageError)  # no terminal: nobody was asked
     assert "--yes" in str(ended.exception)
+
+
+@pytest.fixture
+def job(stack: Stack) -> Iterator[Engine]:
+    engine = connect(str(stack.settings.database_url))
+    yield engine
+    engine.dispose()
+
+
+def test_what_cannot_be_reached_is_told_and_a_run_that_holds_the_study_stops_it(
+    screened: tuple[World, str], stack: Stack, job: Engine
+) -> None:
+    other = screened[0].other
+    in_transaction(
+        job,
+        lambda s: note(s, [other], "cad-sr", Address("dicom", "PACS@pacs:104"), "x.dcm", "1.2.9"),
+    )
+    with opened(stack.settings) as eraser:
+        wanted = of_study(eraser, other)
+        told = look(eraser, wanted)
+        assert [(left.what, left.where) for left in told.left[:1]] == [
+            ("cad-sr 1.2.9", "PACS@pacs:104")
+        ]
+        prefix, release = Prefix(BUCKET, "erasure-held/"), in_transaction(job, _release)
+        with run_lock(job, prefix, release):
+            run = in_transaction(job, lambda s: runs.start(s, prefix, release, "0", "host:7"))
+            (study,) = wanted.studies
+            in_transaction(job, lambda s: s.execute(HAND_OUT, {"study": study, "run": run.id}))
+            for attempt in (look, act):
+                with pytest.raises(LockedError, match="host:7"):
+                    attempt(eraser, wanted)
+            in_transaction(job, lambda s: runs.finish(s, run.id, "interrupted"))
+        assert look(eraser, wanted).studies[0].known
+
+
+HAND_OUT = text(
+    "INSERT INTO attempts (study_id, release, run_id, fingerprint, count)"
+    " SELECT s.id, r.release, r.id, s.fingerprint, 1 FROM studies s, runs r"
+    " WHERE s.pseudonym = :study AND r.id = :run"
+)
+
+
+def _release(session: Session) -> str:
+    release = runs.latest(session)
+    assert release is not None
+    return release.release
 
 
 def test_previews_go_with_the_study(stack: Stack, admin: Any, writer: Path) -> None:
