@@ -19,9 +19,11 @@ from db.lock import run_lock
 from db.runs import Prefix
 from db.session import connect, in_transaction
 from nightread.cli.app import app
-from nightread.erasing import act, look, of_study, opened
+from nightread.erasing import act, look, of_patient, of_study, opened
 from nightread.erasure.places import Previews
 from nightread.errors import LockedError, NightreadError, UsageError
+from nightread.export.kinds import Kind
+from nightread.exporting import send
 from nightread.jobs import store_config
 from nightread.shapes import EraseDocument
 from nightread.stack import logins, postgres, seaweedfs
@@ -165,23 +167,21 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     tmp_path: Path,
 ) -> None:
     world, prefix = screened
-    out = {"NIGHTREAD_EXPORT_S3_CREDENTIALS_FILE": str(writer)}
-    for to, kind in (
-        (str(tmp_path), "cad-sr"),
-        (f"s3://{OUT}/pacs", "gsps"),
-        (f"s3://{OUT}/t", "csv"),
-    ):
-        called = nightread("export", world.study, "--to", to, "--as", kind, **out)
-        assert called.code == 0, called.err
+    settings = stack.settings.model_copy(update={"export_s3_credentials_file": writer})
+    send([world.study], Kind.CAD_SR, str(tmp_path), settings)
+    send([world.study], Kind.GSPS, f"s3://{OUT}/pacs", settings)
+    send([world.study], Kind.CSV, f"s3://{OUT}/t", settings)
     before = found(stack, admin, world.planted)
     assert {"identity.patients", "public.objects", "public.studies", "public.worklist"} <= before
     assert any(place.startswith(f"{OUT}/pacs/") for place in before)
     assert len(list(tmp_path.rglob("*.dcm"))) == 1
 
-    asked = ("erase", "--patient", NUMBER, "--issuer", "north")
-    tried = EraseDocument.model_validate(nightread(*asked, "--dry-run", "--json", **out).json)
+    with opened(settings) as eraser:
+        tried = look(eraser, of_patient(eraser, NUMBER, "north"))
     assert found(stack, admin, world.planted) == before
-    called = nightread(*asked, "--yes", "--json", NIGHTREAD_BACKUP_DAYS="35", **out)
+    asked = ("erase", "--patient", NUMBER, "--issuer", "north")
+    out = {"NIGHTREAD_EXPORT_S3_CREDENTIALS_FILE": str(writer), "NIGHTREAD_BACKUP_DAYS": "35"}
+    called = nightread(*asked, "--yes", "--json", **out)
     assert called.code == 0, called.err
     said = EraseDocument.model_validate(called.json)
     assert said.studies == tried.studies
@@ -209,8 +209,9 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     assert called.json["studies"]["known"] == 1
     assert not any(value in called.out + called.err for value in world.planted)
     assert found(stack, admin, world.planted) == set()
-    again = nightread("erase", "--study", world.study, "--yes", "--json", **out)
-    assert [study["known"] for study in again.json["studies"]] == [False]
+    with opened(settings) as eraser:
+        (again,) = act(eraser, of_study(eraser, world.study)).studies
+    assert not again.known
 
 
 @pytest.mark.parametrize(
