@@ -100,21 +100,22 @@ def of_patient(eraser: Eraser, number: str, issuer: str) -> Wanted:
 
 def look(eraser: Eraser, wanted: Wanted) -> EraseDocument:
     """What would be removed: done, counted and taken back."""
+    return _document(eraser, wanted, lambda study: _tried(eraser, study), dry_run=True)
 
-    def tried(study: str) -> tuple[Removed | None, list[Sent]]:
-        with Session(eraser.engine) as session:
-            went_out = erasure.sent(session, study)
-            removed = _erase(session, eraser, study, went_out)
-            session.rollback()
-        return removed, went_out
 
-    return _document(eraser, wanted, tried, dry_run=True)
+def _tried(eraser: Eraser, study: str) -> tuple[Removed | None, list[Sent]]:
+    with Session(eraser.engine) as session:
+        went_out = erasure.sent(session, study)
+        removed = _erase(session, eraser, study, went_out)
+        session.rollback()
+    return removed, went_out
 
 
 def act(eraser: Eraser, wanted: Wanted) -> EraseDocument:
     """Erase; raises `LockedError` where a run holds a study. What was erased before it stays so."""
 
     def done(study: str) -> tuple[Removed | None, list[Sent]]:
+        _tried(eraser, study)  # who refuses it refuses before anything is removed
         for _ in range(TRIES):
             went_out = in_transaction(eraser.engine, lambda s: erasure.sent(s, study))
             for one in went_out:
@@ -129,6 +130,8 @@ def act(eraser: Eraser, wanted: Wanted) -> EraseDocument:
                 )
             except MoreWentOut:
                 continue
+            if eraser.previews is not None:  # what somebody looked at meanwhile
+                eraser.previews.remove(study)
             return removed, went_out
         raise ServiceError(f"The study {study} is being exported all the time: run again after it.")
 
