@@ -29,6 +29,7 @@ BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "data check": (shapes.DataCheckDocument, "one document"),
     "demo": (shapes.DemoDocument, "one document"),
+    "erase": (shapes.EraseDocument, "one document"),
     "evaluate": (shapes.EvaluateDocument, "one document"),
     "export": (shapes.ExportDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),
@@ -37,7 +38,9 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "models promote": (shapes.PromoteDocument, "one document"),
     "models show": (shapes.ShowDocument, "one document"),
     "models verify": (shapes.VerifyDocument, "one document"),
+    "outcomes import": (shapes.OutcomesDocument, "one document"),
     "prepare": (shapes.PrepareDocument, "one document"),
+    "retention run": (shapes.RetentionDocument, "one document"),
     "screen": (shapes.ScreenDocument, "one document"),
     "stack status": (shapes.ServiceStatus, "a list"),
     "status": (shapes.StatusDocument, "one document; with --watch one a line"),
@@ -74,6 +77,9 @@ def page() -> str:
         if name in DOCUMENTS:
             model, how = DOCUMENTS[name]
             lines += [f"`--json` prints {how}:", "", "```", *_shape(model), "```", ""]
+        if name == "evaluate":
+            shape = _shape(shapes.EvaluateWorklistDocument)
+            lines += ["With `--from-worklist`:", "", "```", *shape, "```", ""]
     return "\n".join(lines)
 
 

@@ -77,6 +77,7 @@ EXAMPLES = {
     "database_url": "postgresql://nightread@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "migration_database_url": "postgresql://owner@db.example:5432/nightread?passfile=/root/.pgpass",
     "identity_database_url": "postgresql://registrar@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "erasure_database_url": "postgresql://eraser@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "s3_endpoint_url": "https://s3.example:9000",
     "s3_region": "eu-central-1",
     "s3_ca_bundle": "/etc/nightread/s3-ca.pem",
@@ -96,6 +97,12 @@ EXAMPLES = {
     "dicomweb_ca": "/etc/nightread/pacs-ca.pem",
     "dicomweb_credentials_file": "/etc/nightread/pacs-credentials",
     "dicom_aet": "NIGHTREAD",
+    "backup_days": "35",
+    "keep_superseded_days": "730",
+    "keep_runs_days": "730",
+    "keep_counts_days": "1825",
+    "keep_exports_days": "3650",
+    "keep_sign_ins_days": "30",
     "triton_env": ".venv-triton",
     "web_database_url": "postgresql://server@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "web_host": "127.0.0.1",
@@ -129,6 +136,9 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = None  # the job's login
     migration_database_url: DatabaseUrl | None = None  # the schema owner's; else the job's
     identity_database_url: DatabaseUrl | None = None  # who may ask whose a pseudonym is
+    erasure_database_url: DatabaseUrl | None = (
+        None  # who may erase, and delete what is kept no longer
+    )
     s3_endpoint_url: HttpUrl | None = None  # None: AWS itself
     s3_region: str | None = None
     s3_ca_bundle: FilePath | None = None
@@ -148,6 +158,13 @@ class Settings(BaseSettings):
     dicomweb_ca: FilePath | None = None  # None: the system's
     dicomweb_credentials_file: FilePath | None = None  # `user:password` or `Bearer TOKEN`
     dicom_aet: AeTitle = "NIGHTREAD"  # what we call ourselves to a PACS
+    backup_days: NonNegativeInt | None = None  # how long a backup is kept; None: nobody has said
+    # After how many days what is kept no longer goes; None: never.
+    keep_superseded_days: PositiveInt | None = None  # results that another one took the place of
+    keep_runs_days: PositiveInt | None = None  # runs that ended
+    keep_counts_days: PositiveInt | None = None  # scores of sites by night
+    keep_exports_days: PositiveInt | None = None  # what went out where
+    keep_sign_ins_days: PositiveInt | None = None  # sessions and tokens that ended
     triton_env: Path | None = None  # None: `.venv-triton` beside our own environment
     web_database_url: DatabaseUrl | None = None  # the server's login
     web_host: str = "127.0.0.1"  # where the server listens
@@ -191,6 +208,7 @@ class Settings(BaseSettings):
         self,
         name: Literal[
             "database_url",
+            "erasure_database_url",
             "identity_database_url",
             "migration_database_url",
             "pseudonym_key_file",

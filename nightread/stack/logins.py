@@ -10,12 +10,22 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection, encrypt_
 from sqlalchemy import URL
 
 from nightread.stack.ports import HOST
-from nightread.stack.postgres import AUDIT, DATABASE, IDENTITY, JOB, OWNER, SERVER, password
+from nightread.stack.postgres import (
+    AUDIT,
+    DATABASE,
+    ERASURE,
+    IDENTITY,
+    JOB,
+    OWNER,
+    SERVER,
+    password,
+)
 
 # Group roles that the migrations make: what each login may do.
 GROUPS = {
     JOB: "nightread_app",
     IDENTITY: "nightread_identity",
+    ERASURE: "nightread_erasure",
     SERVER: "nightread_web",
     AUDIT: "nightread_auditor",
 }

@@ -170,6 +170,9 @@ def _write_settings(layout: Layout) -> None:
         "identity_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.IDENTITY, layout.passfile
         ),
+        "erasure_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.ERASURE, layout.passfile
+        ),
         "web_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.SERVER, layout.passfile
         ),
