@@ -579,6 +579,54 @@ class AuditEntry(Base):
     digest: Mapped[str] = mapped_column(server_default="")
 
 
+class WebSession(Base):
+    """Somebody who is signed in at the web application (`db.credentials`)."""
+
+    __tablename__ = "web_sessions"
+    __table_args__ = (
+        CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
+        CheckConstraint("who <> ''", name="who"),
+        CheckConstraint("ends_at > begun_at", name="ends"),
+        Index("ix_web_sessions_ends_at", "ends_at"),
+    )
+
+    digest: Mapped[str] = mapped_column(C, primary_key=True)  # SHA-256 of what the cookie holds
+    who: Mapped[str]  # as in the audit
+    name: Mapped[str]  # to be shown
+    roles: Mapped[list[str]]
+    begun_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ends_at: Mapped[datetime]  # whatever they do
+
+
+class ServiceToken(Base):
+    """What a program signs in with; only the digest is kept (`db.credentials`)."""
+
+    __tablename__ = "service_tokens"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'", name="name"),
+        CheckConstraint("role IN ('reader', 'supervisor', 'service', 'auditor')", name="role"),
+        CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
+        CheckConstraint("expires_at > made_at", name="expires"),
+        Index(
+            "uq_service_tokens_name",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    digest: Mapped[str] = mapped_column(C)  # SHA-256
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
 class Reranking(Base):
     """A site whose active release changed and whose list does not follow yet; see `db.ranking`."""
 

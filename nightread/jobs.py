@@ -36,6 +36,8 @@ _RIGHTS = {
     "database_url": "make it a member of nightread_app",
     "identity_database_url": "make it a member of nightread_identity",
     "migration_database_url": "name the schema's owner in NIGHTREAD_MIGRATION_DATABASE_URL",
+    "web_database_url": "grant it what docs/web.md lists",
+    "audit_database_url": "make it a member of nightread_auditor",
 }
 
 
@@ -104,7 +106,13 @@ def job_of(
     )
 
 
-Login = Literal["database_url", "identity_database_url", "migration_database_url"]
+Login = Literal[
+    "audit_database_url",
+    "database_url",
+    "identity_database_url",
+    "migration_database_url",
+    "web_database_url",
+]
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, FilePath, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, FilePath, NonNegativeInt, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -47,6 +47,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValueError("it must be the issuer's URL, without query")
+    return value
+
+
 def _addresses(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
     if not all(_ADDRESS.fullmatch(part) for part in parts):
@@ -81,6 +87,8 @@ DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 S3Prefix = Annotated[str, AfterValidator(_s3_prefix)]
 ViewerUrl = Annotated[str, AfterValidator(_viewer)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
 
 EXAMPLES = {
@@ -110,6 +118,25 @@ EXAMPLES = {
     "previews_url": "s3://previews/",
     "previews_s3_credentials_file": "/etc/nightread/previews-credentials",
     "pacs_viewer_url": "https://pacs.example/viewer?StudyInstanceUIDs={study_uid}",
+    "web_database_url": "postgresql://server@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "web_host": "127.0.0.1",
+    "web_port": "8090",
+    "web_public_url": "https://worklist.example",
+    "web_proxies": "10.0.0.7",
+    "web_key_file": "/etc/nightread/web.key",
+    "web_local_sign_in": "true",
+    "web_idle_minutes": "30",
+    "web_session_hours": "12",
+    "web_requests_per_minute": "600",
+    "oidc_issuer": "https://login.example/realms/hospital",
+    "oidc_client_id": "nightread",
+    "oidc_client_secret_file": "/etc/nightread/oidc-secret",
+    "oidc_ca": "/etc/nightread/login-ca.pem",
+    "oidc_who_claim": "sub",
+    "oidc_roles_claim": "groups",
+    "oidc_role_prefix": "nightread-",
+    "audit_database_url": "postgresql://archivist@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "audit_key_file": "/etc/nightread/audit.pem",
 }
 
 
@@ -146,6 +173,25 @@ class Settings(BaseSettings):
     previews_url: S3Prefix | None = None  # where previews are kept; None: nobody sees images
     previews_s3_credentials_file: FilePath | None = None  # None: those that read the archive
     pacs_viewer_url: ViewerUrl | None = None  # of a study in the hospital's own viewer
+    web_database_url: DatabaseUrl | None = None  # the server's login
+    web_host: str = "127.0.0.1"  # where the server listens
+    web_port: Port = 8090
+    web_public_url: HttpUrl | None = None  # as browsers see it; None: http at host and port
+    web_proxies: str = ""  # whose X-Forwarded-For is believed, with commas between
+    web_key_file: FilePath | None = None  # the same for several servers; None: drawn at start
+    web_local_sign_in: bool = False  # anybody on this machine who has the code; loopback alone
+    web_idle_minutes: PositiveInt = 30  # without a request, then one signs in again
+    web_session_hours: PositiveInt = 12  # whatever one does, then one signs in again
+    web_requests_per_minute: PositiveInt = 600  # of one person or program
+    oidc_issuer: Issuer | None = None  # who says who somebody is
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: FilePath | None = None  # None: a public client, PKCE alone
+    oidc_ca: FilePath | None = None  # None: the system's
+    oidc_who_claim: str = "sub"  # what somebody is called in claims, decisions and the audit
+    oidc_roles_claim: str = "roles"  # a claim that lists roles; dots lead into objects
+    oidc_role_prefix: str = "nightread-"  # before a role's name in that list
+    audit_database_url: DatabaseUrl | None = None  # who takes the audit away
+    audit_key_file: FilePath | None = None  # Ed25519, PEM: signs what is taken away
 
     @classmethod
     def settings_customise_sources(
@@ -173,6 +219,9 @@ class Settings(BaseSettings):
             "migration_database_url",
             "pseudonym_key_file",
             "triton_url",
+            "web_database_url",
+            "audit_database_url",
+            "audit_key_file",
         ],
     ) -> str:
         """A setting that this command can't do without. Raises ConfigurationError."""

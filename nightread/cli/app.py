@@ -20,6 +20,7 @@ from nightread.cli import (
     phantoms,
     prepare,
     screen,
+    serve,
     stack,
     status,
     worklist,
@@ -44,6 +45,7 @@ app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
 app.command("canary")(canary.command)
+app.command("serve")(serve.command)
 app.command("export")(export.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")

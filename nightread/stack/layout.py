@@ -59,6 +59,16 @@ class Layout:
         return self.root / "pseudonym.key"
 
     @property
+    def web_key_file(self) -> Path:
+        """Signs what a browser holds while somebody signs in."""
+        return self.root / "web.key"
+
+    @property
+    def audit_key_file(self) -> Path:
+        """Ed25519, PEM: signs what `audit export` writes."""
+        return self.root / "audit.pem"
+
+    @property
     def seaweedfs(self) -> Path:
         return self.root / "seaweedfs"
 

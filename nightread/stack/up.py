@@ -59,6 +59,8 @@ def _make_secrets(layout: Layout) -> None:
     )
     if not layout.pseudonym_key_file.exists():
         write_private(layout.pseudonym_key_file, secrets.token_bytes(KEY_BYTES))
+    if not layout.web_key_file.exists():
+        write_private(layout.web_key_file, secrets.token_hex(KEY_BYTES))
 
 
 def _spawn_supervisor(layout: Layout) -> None:
@@ -167,6 +169,14 @@ def _write_settings(layout: Layout) -> None:
         "identity_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.IDENTITY, layout.passfile
         ),
+        "web_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.SERVER, layout.passfile
+        ),
+        "audit_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.AUDIT, layout.passfile
+        ),
+        "web_key_file": str(layout.web_key_file),
+        "web_local_sign_in": True,
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
         "s3_credentials_file": str(layout.reader_credentials_file),
