@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.plan import place_of
 from db.results import BreastScore
-from db.schema import Accession, Finding, Patient, Release, Result, Study, WorklistRow
+from db.schema import Finding, Order, Patient, Release, Result, Study, WorklistRow
 from db.worklist import LATE_IMAGE, ListedFinding, breasts_of, listed
 from mammo.codes import Level, NotScored, Verdict
 from mammo.facts import Facts, Identity
@@ -190,7 +190,7 @@ def who(session: Session, pseudonym: str, study: str | None = None) -> Identity 
     found = session.get(Patient, pseudonym)
     if found is None:
         return None
-    ordered = session.get(Accession, study) if study else None
+    ordered = session.get(Order, study) if study else None
     return Identity(
         accession_number=ordered.accession_number if ordered else "",
         patient_id=found.patient_id or "",

@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db.schema import Accession, Instance, Patient, StoredObject, Study
+from db.schema import Instance, Patient, StoredObject, Study
 from db.scope import scope
 from db.sites import SITE_OF_OBJECT
 from db.studies import provisional, refresh
@@ -284,19 +284,6 @@ def _identities(session: Session, instances: Collection[IndexedInstance]) -> Non
                     "sex": storable(person.sex) or None,
                 }
                 for pseudonym, person in sorted(people.items())
-            ],
-        )
-    numbers = {
-        instance.study_pseudonym: storable(instance.identity.accession_number)
-        for instance in instances
-        if instance.study_pseudonym and instance.identity and instance.identity.accession_number
-    }
-    if numbers:
-        session.execute(
-            insert(Accession).on_conflict_do_nothing(),
-            [
-                {"study_pseudonym": study, "accession_number": number}
-                for study, number in sorted(numbers.items())
             ],
         )
 

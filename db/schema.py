@@ -700,13 +700,3 @@ class Patient(Base):
     birth_date: Mapped[str | None]  # as in the header: it may be no date
     sex: Mapped[str | None]
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Accession(Base):
-    """The number under which the hospital ordered a study. As `Patient`: added, and never read."""
-
-    __tablename__ = "accessions"
-    __table_args__ = {"schema": "identity"}  # noqa: RUF012 -- as SQLAlchemy declares it
-
-    study_pseudonym: Mapped[str] = mapped_column(C, primary_key=True)
-    accession_number: Mapped[str]

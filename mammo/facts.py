@@ -37,7 +37,6 @@ class Identity:
     name: str = field(default="", repr=False)
     birth_date: str = field(default="", repr=False)
     sex: str = field(default="", repr=False)
-    accession_number: str = field(default="", repr=False)  # of the study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the reader's pages need: where images lie, under a role of its own, and accession numbers."""
+"""What the reader's pages need: where images lie, under a role of its own."""
 
 from alembic import op
 
@@ -18,18 +18,7 @@ END
 $$
 """
 
-TABLES = """
-CREATE TABLE identity.accessions (
-    study_pseudonym text COLLATE "C" NOT NULL,
-    accession_number text NOT NULL,
-    CONSTRAINT pk_accessions PRIMARY KEY (study_pseudonym)
-);
-"""
-
 GRANTS = """
-GRANT INSERT ON identity.accessions TO nightread_app;
-GRANT SELECT ON identity.accessions TO nightread_identity;
-
 -- Where an image lies, and nothing of what was said of it: keys of objects are often names.
 GRANT USAGE ON SCHEMA public TO nightread_previews;
 GRANT SELECT ON alembic_version TO nightread_previews;
@@ -44,5 +33,4 @@ GRANT SELECT (
 
 def upgrade() -> None:
     op.execute(ROLE)
-    op.execute(TABLES)
     op.execute(GRANTS)
