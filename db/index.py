@@ -13,7 +13,7 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db.schema import Instance, Patient, StoredObject, Study
+from db.schema import Instance, Order, Patient, StoredObject, Study
 from db.scope import scope
 from db.sites import SITE_OF_OBJECT
 from db.studies import provisional, refresh
@@ -284,6 +284,21 @@ def _identities(session: Session, instances: Collection[IndexedInstance]) -> Non
                     "sex": storable(person.sex) or None,
                 }
                 for pseudonym, person in sorted(people.items())
+            ],
+        )
+    orders = {
+        instance.study_pseudonym: number
+        for instance in instances
+        if instance.study_pseudonym is not None
+        and instance.identity is not None
+        and (number := storable(instance.identity.accession_number))
+    }
+    if orders:
+        session.execute(
+            insert(Order).on_conflict_do_nothing(),
+            [
+                {"study_pseudonym": pseudonym, "accession_number": number}
+                for pseudonym, number in sorted(orders.items())
             ],
         )
 

@@ -700,3 +700,15 @@ class Patient(Base):
     birth_date: Mapped[str | None]  # as in the header: it may be no date
     sex: Mapped[str | None]
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Order(Base):
+    """What the hospital calls a study; goes with it. Added and read as `Patient` is."""
+
+    __tablename__ = "orders"
+    __table_args__ = {"schema": "identity"}  # noqa: RUF012 -- as SQLAlchemy declares it
+
+    study_pseudonym: Mapped[str] = mapped_column(
+        C, ForeignKey("studies.pseudonym", ondelete="CASCADE"), primary_key=True
+    )
+    accession_number: Mapped[str]

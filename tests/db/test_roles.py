@@ -61,6 +61,8 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
     [
         "SELECT * FROM identity.patients",
         "SELECT pseudonym FROM identity.patients",
+        "SELECT accession_number FROM identity.orders",
+        "DELETE FROM identity.orders",
         "UPDATE identity.patients SET sex = 'M'",
         "DELETE FROM identity.patients",
         "INSERT INTO identity.patients (pseudonym) VALUES ('p_1') RETURNING patient_name",
@@ -100,6 +102,9 @@ def test_the_identity_role_reads_who_a_pseudonym_is_and_nothing_else(
     assert session.execute(text("SELECT * FROM identity.patients")).mappings().one()[
         "patient_name"
     ] == ("Planted^Name")
+    assert session.execute(
+        text("SELECT accession_number FROM identity.orders")
+    ).scalars().all() == ["Planted-1"]
     for table in ("worklist", "objects", "studies", "results"):
         assert refused(session, f"SELECT * FROM {table}")
     assert refused(session, "UPDATE identity.patients SET sex = 'M'")
@@ -205,4 +210,4 @@ def test_no_table_but_the_identity_one_holds_a_planted_name(session: Session, ru
             text(f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text LIKE '%Planted%')")
         ).scalar_one()
     ]
-    assert holding == ["identity.patients"]
+    assert sorted(holding) == ["identity.orders", "identity.patients"]

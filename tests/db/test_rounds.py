@@ -66,7 +66,11 @@ def test_where_two_contradict_a_third_settles_it(case: Session) -> None:
     assert claim_next(case, "carl") is not None
     stands = decided(case, "carl", RECALL)
     assert (stands.arbitration, stands.read) == (False, True)
-    assert [(one.round, one.reader) for one in stands.made] == [(1, "anna"), (2, "bert"), (3, "carl")]
+    assert [(one.round, one.reader) for one in stands.made] == [
+        (1, "anna"),
+        (2, "bert"),
+        (3, "carl"),
+    ]
 
 
 def test_a_reader_may_correct_until_the_case_is_read_and_counts_once(case: Session) -> None:

@@ -1,4 +1,4 @@
-"""Who is signed in, services' tokens, and a role of the database for each role of a person."""
+"""Who is signed in, services' tokens, a database role for each role of a person, and accession numbers."""
 
 from alembic import op
 
@@ -54,6 +54,14 @@ CREATE TABLE service_tokens (
     CONSTRAINT ck_service_tokens_expires CHECK (expires_at > made_at)
 );
 CREATE UNIQUE INDEX uq_service_tokens_name ON service_tokens (name) WHERE revoked_at IS NULL;
+
+CREATE TABLE identity.orders (
+    study_pseudonym text COLLATE "C" NOT NULL,
+    accession_number text NOT NULL,
+    CONSTRAINT pk_orders PRIMARY KEY (study_pseudonym),
+    CONSTRAINT fk_orders_study_pseudonym FOREIGN KEY (study_pseudonym)
+        REFERENCES studies (pseudonym) ON DELETE CASCADE
+);
 """
 
 GRANTS = """
@@ -87,6 +95,10 @@ GRANT SELECT (heartbeat_at, seconds, summary) ON runs TO nightread_supervisor;
 
 -- Another system may say that a study was read there, or is to be read again.
 GRANT UPDATE (read_at, read_fingerprint) ON worklist TO nightread_supervisor, nightread_service;
+
+-- Whose a study is: as the table beside it.
+GRANT INSERT ON identity.orders TO nightread_app;
+GRANT SELECT ON identity.orders TO nightread_identity;
 
 -- Who sees what others saw, sees nothing of a study but its pseudonym.
 GRANT SELECT ON audit TO nightread_auditor;
