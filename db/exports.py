@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from db.plan import place_of
 from db.results import BreastScore
-from db.schema import Finding, Order, Patient, Release, Result, Study, WorklistRow
+from db.schema import Finding, Patient, Release, Result, Study, WorklistRow
 from db.worklist import LATE_IMAGE, ListedFinding, breasts_of, listed
 from mammo.codes import Level, NotScored, Verdict
 from mammo.facts import Facts, Identity
@@ -182,17 +182,12 @@ def _instances(
         )
 
 
-def who(session: Session, pseudonym: str, study: str | None = None) -> Identity | None:
-    """Whose pseudonym it is, and the accession number of their `study`, a pseudonym too.
-
-    Under the identity role alone: the job's may not ask.
-    """
+def who(session: Session, pseudonym: str) -> Identity | None:
+    """Whose pseudonym it is. Under the identity role alone: the job's may not ask."""
     found = session.get(Patient, pseudonym)
     if found is None:
         return None
-    ordered = session.get(Order, study) if study else None
     return Identity(
-        accession_number=ordered.accession_number if ordered else "",
         patient_id=found.patient_id or "",
         issuer=found.issuer or "",
         name=found.patient_name or "",

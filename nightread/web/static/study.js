@@ -5,7 +5,10 @@ import { View } from "./view.js";
 
 const STEP = 40; // CSS pixels that an arrow key moves
 const hanging = document.querySelector(".hanging");
-const views = [...hanging.querySelectorAll(".view")].map((pane) => new View(pane));
+const views = [...hanging.querySelectorAll(".view[data-address]")].map((pane) => new View(pane));
+const four = [...hanging.querySelectorAll(".view:not(.extra)")].map((pane) =>
+  views.find((view) => view.pane === pane),
+);
 const level = document.querySelector("#window-center");
 const width = document.querySelector("#window-width");
 const aside = document.querySelector("#findings");
@@ -83,7 +86,8 @@ function activate(view) {
   showWindow();
 }
 
-function enlarge(view) {
+async function enlarge(view) {
+  if (view && !view.about) await view.load(); // one that is not among the four
   const alone = hanging.classList.toggle("alone", view !== null);
   for (const one of views) one.pane.classList.toggle("large", one === view);
   if (alone) activate(view);
@@ -94,12 +98,12 @@ function toggleLarge(view) {
   enlarge(view.pane.classList.contains("large") ? null : view);
 }
 
-/** All at one scale, so that breasts are compared as they are. */
+/** Both sides of a projection at one scale: they are compared with one another. */
 function refit() {
   const ready = views.filter((view) => view.ready && view.size().width);
-  const common = Math.min(...ready.map((view) => view.fitting()));
   for (const view of ready) {
-    view.fit(hanging.classList.contains("alone") ? view.fitting() : common);
+    const beside = ready.filter((one) => one.projection === view.projection);
+    view.fit(Math.min(...beside.map((one) => one.fitting())));
     view.draw();
   }
 }
@@ -187,6 +191,11 @@ on("#boxes", toggleBoxes);
 on("#invert", invert);
 on("#reset", reset);
 on("#true-size", trueSize);
+for (const button of document.querySelectorAll("[data-enlarge]")) {
+  button.addEventListener("click", () => {
+    toggleLarge(views.find((view) => view.pane.dataset.sop === button.dataset.enlarge));
+  });
+}
 level.addEventListener("change", () => setWindow({ center: level.valueAsNumber || 0 }));
 width.addEventListener("change", () => setWindow({ width: width.valueAsNumber || 1 }));
 aside.addEventListener("click", (event) => {
@@ -211,10 +220,10 @@ listen({
   r: reset,
   0: () => enlarge(null),
   Escape: () => enlarge(null),
-  1: () => views[0] && toggleLarge(views[0]),
-  2: () => views[1] && toggleLarge(views[1]),
-  3: () => views[2] && toggleLarge(views[2]),
-  4: () => views[3] && toggleLarge(views[3]),
+  1: () => four[0] && toggleLarge(four[0]),
+  2: () => four[1] && toggleLarge(four[1]),
+  3: () => four[2] && toggleLarge(four[2]),
+  4: () => four[3] && toggleLarge(four[3]),
   "+": () => active.ready && active.zoom(1.25),
   "=": () => active.ready && active.zoom(1.25),
   "-": () => active.ready && active.zoom(0.8),
@@ -240,7 +249,7 @@ new ResizeObserver(() => {
   });
 }).observe(hanging);
 
-await Promise.all(views.map((view) => view.load()));
+await Promise.all(views.filter((view) => !view.extra).map((view) => view.load()));
 refit();
 if (active) activate(active);
 requestAnimationFrame(() => {

@@ -4,6 +4,7 @@ import { levels, windowOf } from "./grey.js";
 import { overview, tile } from "./samples.js";
 
 const DEEPEST = 8; // screen pixels for a native one
+const THIN = 0.3; // of the widest row: skin below a breast, not the breast
 const SHARP = 1.15; // how far the overview may be enlarged before tiles are asked for
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -14,6 +15,8 @@ export class View {
     this.overlay = pane.querySelector("svg");
     this.note = pane.querySelector(".view-note");
     this.right = pane.dataset.laterality === "R";
+    this.projection = pane.dataset.projection;
+    this.extra = pane.classList.contains("extra");
     this.address = pane.dataset.address;
     this.tiles = new Map();
     this.about = null;
@@ -55,13 +58,14 @@ export class View {
     return Math.min((width - 4) / (right - left), (height - 8) / (bottom - top));
   }
 
-  /** Chest wall at the pane's inner edge. */
+  /** Chest wall at the pane's inner edge; MLO hang from the same height. */
   fit(scale = this.fitting()) {
     const { width, height } = this.size();
     const { left, top, right, bottom } = this.inside;
     this.scale = scale;
     this.x = this.right ? right - width / scale : left;
-    this.y = (top + bottom) / 2 - height / scale / 2;
+    const middle = this.projection !== "MLO";
+    this.y = middle ? (top + bottom) / 2 - height / scale / 2 : top - 4 / scale;
     this.fitted = true;
   }
 
@@ -189,7 +193,13 @@ export class View {
       const group = element("g", { class: `box ${kind}${chosen ? " chosen" : ""}` });
       const width = (x1 - x0) * this.scale;
       group.append(element("rect", { x: left, y: top, width, height: (y1 - y0) * this.scale, rx: 2 }));
-      const words = element("text", { x: left, y: top > 18 ? top - 6 : (y1 - this.y) * this.scale + 16 });
+      const y = top > 18 ? top - 6 : (y1 - this.y) * this.scale + 16;
+      const beyond = left + 50 > this.size().width; // the words would leave the pane
+      const words = element("text", {
+        x: beyond ? left + width : left,
+        y,
+        "text-anchor": beyond ? "end" : "start",
+      });
       words.textContent = label;
       group.append(words);
       this.overlay.append(group);
@@ -227,19 +237,23 @@ function colour(plane, grey) {
   plane.surface.getContext("2d", { alpha: false }).putImageData(plane.pixels, 0, 0);
 }
 
-/** Where there is anything to see, in native pixels. */
+/** What is to fill the pane, in native pixels: all that shows, but for a thin rest above or below. */
 function bounds({ rows, columns, samples }, { factor, rows: height, columns: width }) {
-  let [left, top, right, bottom] = [columns, rows, 0, 0];
+  let [left, right] = [columns, 0];
+  const wide = new Uint32Array(rows);
   for (let row = 0, at = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++, at++) {
       if (!samples[at]) continue;
+      wide[row]++;
       if (column < left) left = column;
       if (column >= right) right = column + 1;
-      if (row < top) top = row;
-      bottom = row + 1;
     }
   }
   if (right <= left) return { left: 0, top: 0, right: width, bottom: height };
+  const enough = THIN * Math.max(...wide);
+  const top = wide.findIndex((count) => count >= enough);
+  let bottom = rows;
+  while (wide[bottom - 1] < enough) bottom--;
   return {
     left: left * factor,
     top: top * factor,
