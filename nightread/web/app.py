@@ -7,6 +7,7 @@ Both say who may ask with `security.guard.requires`, and get an `Access` with a 
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import metadata
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from nightread.errors import ConfigurationError
 from nightread.previews.service import Previews
 from nightread.settings import Settings
 from nightread.web import problems
+from nightread.web.api.document import described
 from nightread.web.api.routes import router as api
 from nightread.web.html import STATIC_FOLDER
 from nightread.web.pages.routes import router as pages
@@ -54,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(api, prefix=API)
     app.include_router(pages)
     app.mount(STATIC, StaticFiles(directory=STATIC_FOLDER), name="static")
+    app.openapi = partial(described, app)  # type: ignore[method-assign]
     _add_middleware(app, services)
     return app
 

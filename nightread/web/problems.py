@@ -8,12 +8,14 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db.session import is_lost
+from db.text import storable
 from mammo.reports.contents import NOTICE
 from nightread.web.html import page
 from nightread.web.paths import API, SIGN_IN, with_next
@@ -44,7 +46,7 @@ class Refusal(HTTPException):
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
-    said = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail)
+    said = Problem(title=HTTPStatus(status).phrase, status=status, detail=storable(detail))
     return JSONResponse(said.model_dump(), status, headers, media_type=PROBLEM_JSON)
 
 
@@ -65,7 +67,23 @@ def _refused(request: Request, error: Any) -> Response:
     detail = str(error.detail)
     if detail == HTTPStatus(error.status_code).phrase:  # raised by the framework
         detail = _PLAIN.get(error.status_code, f"{detail}.")
-    return _answer(request, error.status_code, detail, error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return _answer(request, error.status_code, detail, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Of all routes at this path: the framework names those of the first."""
+    path = request.url.path
+    return sorted(
+        {
+            method
+            for context in iter_route_contexts(request.app.routes)
+            if context.methods and context.path_regex.match(path)
+            for method in context.methods
+        }
+    )
 
 
 _PLAIN = {

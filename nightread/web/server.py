@@ -31,12 +31,15 @@ def listen(settings: Settings) -> socket.socket:
     host, port = settings.web_host, settings.web_port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=512)
+        listening = socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise ConfigurationError(
             f"NIGHTREAD_WEB_HOST and NIGHTREAD_WEB_PORT: {host}:{port} can't be listened at "
             f"({error.strerror}); for example NIGHTREAD_WEB_PORT=8091"
         ) from None
+    # asyncio sets it on sockets of its own making alone; without it each answer takes 40 ms more.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
 
 
 def server_of(app: FastAPI, settings: Settings) -> uvicorn.Server:

@@ -11,7 +11,7 @@ How pages and API use it:
                                  # committed before the answer goes out; rolled back on an error
 
 There is no session without a guard, and a guard's roles can be read off the application
-(`roles_of`): the table of routes and roles is made of that. A request that changes something
+(`guard_of`): the table of routes and roles is made of that. A request that changes something
 and comes with a cookie must hold the token `access.principal.csrf`, as form field `csrf_token` or
 as header `X-CSRF-Token`, and come from our own origin.
 """
@@ -103,26 +103,28 @@ Meant = Annotated[None, Depends(meant)]
 class Guard:
     """A dependency that lets in who has one of `roles`, and gives them an `Access`."""
 
-    def __init__(self, *roles: Role) -> None:
+    def __init__(self, *roles: Role, also: Role | None = None) -> None:
         self.roles = roles  # the first that somebody has is the one whose rights are taken on
+        self.also = also  # is needed beside it
+
+    def __str__(self) -> str:
+        one_of = " or ".join(self.roles)
+        return f"{one_of}, with {self.also}" if self.also else one_of
 
     def __call__(self, principal: Person, services: Serving, _: Meant) -> Iterator[Access]:
         role = next((role for role in self.roles if role in principal), None)
-        if role is None:
-            wanted = " or ".join(self.roles)
-            raise Refusal(403, f"This is for the role {wanted}, which {principal.name} has not.")
+        if role is None or (self.also is not None and self.also not in principal):
+            raise Refusal(403, f"This is for the role {self}, which {principal.name} has not.")
         with services.session(role) as session:
             yield Access(principal, role, session, services)
 
 
-def requires(*roles: Role) -> Any:
+def requires(*roles: Role, also: Role | None = None) -> Any:
     """See above. The transaction ends before the answer goes out."""
-    return Depends(Guard(*roles), scope="function")
+    return Depends(Guard(*roles, also=also), scope="function")
 
 
-def roles_of(dependant: Dependant) -> tuple[Role, ...] | None:
-    """Who may ask for a route; None: anybody."""
-    for inner in dependant.dependencies:
-        if isinstance(inner.call, Guard):
-            return inner.call.roles
-    return None
+def guard_of(dependant: Dependant) -> Guard | None:
+    """Who may ask for a route; None: it has no session in the database."""
+    calls = (inner.call for inner in dependant.dependencies)
+    return next((call for call in calls if isinstance(call, Guard)), None)

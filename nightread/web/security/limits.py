@@ -12,9 +12,9 @@ from limits.strategies import FixedWindowRateLimiter
 
 from nightread.web.problems import Refusal
 
-# A reading room may share one address: it may ask for as much as ten people.
+# A reading room may share one address: it may ask for as much as ten people. Tries to sign in and
+# wrong tokens are a tenth of what a person may ask for.
 ROOM = 10
-STRANGERS = RateLimitItemPerMinute(60)  # tries to sign in, wrong tokens; by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,18 @@ class Limits:
 
     person: RateLimitItemPerMinute
     address: RateLimitItemPerMinute
+    stranger: RateLimitItemPerMinute  # by address too
     counted: FixedWindowRateLimiter = field(
         default_factory=lambda: FixedWindowRateLimiter(MemoryStorage())
     )
 
     @classmethod
     def of(cls, per_minute: int) -> "Limits":
-        return cls(RateLimitItemPerMinute(per_minute), RateLimitItemPerMinute(per_minute * ROOM))
+        return cls(
+            RateLimitItemPerMinute(per_minute),
+            RateLimitItemPerMinute(per_minute * ROOM),
+            RateLimitItemPerMinute(max(1, per_minute // ROOM)),
+        )
 
     def hit(self, limit: RateLimitItemPerMinute, kind: str, key: str) -> None:
         """Count one; raises `Refusal` (429) when it is one too many."""
@@ -61,4 +66,5 @@ def of_address(request: Request) -> None:
 
 
 def strangers(request: Request) -> None:
-    _limits(request).hit(STRANGERS, "stranger", address_of(request))
+    limits = _limits(request)
+    limits.hit(limits.stranger, "stranger", address_of(request))
