@@ -20,8 +20,6 @@ SopUid = Annotated[str, Path(pattern=r"^[\w.-]{1,64}$")]
 PartName = Annotated[str, Path(pattern=r"^(overview|tile-\d{1,2}-\d{1,2})$")]
 ROLE = "nightread_previews"  # sees where an image lies, and nothing that was said of it
 
-AGAIN = {"Retry-After": "5"}
-
 
 @router.get("/studies/{study_uid}/images/{sop_instance_uid}/{part}")
 def part(
@@ -30,7 +28,7 @@ def part(
     """Samples as `nightread/previews/parts.py` packs them. Nothing of it stays in the browser."""
     previews: Previews | None = request.app.state.previews
     if previews is None:
-        raise Refusal(503, "NIGHTREAD_PREVIEWS_URL is not set here.")
+        raise Refusal(404, "Images are not served here: NIGHTREAD_PREVIEWS_URL is not set.")
     image = _file(access.services, study_uid, sop_instance_uid)
     if image is None:
         raise Refusal(404, "There is no such image to show.")
