@@ -8,7 +8,7 @@ from mammo.codes import Reason
 from mammo.views import Laterality
 from nightread.jobs import parse_prefix, store_config
 from nightread.previews.cache import PreviewCache
-from nightread.previews.parts import Part
+from nightread.previews.parts import OVERVIEW, Part
 from nightread.previews.renderer import Renderer
 from nightread.settings import Settings
 from ray_jobs.archive.store import StoreConfig
@@ -55,6 +55,8 @@ class Previews:
             found = self.cache.get(image, sop_instance_uid, name)
             if found is not None:
                 return found
+            if name != OVERVIEW and self.cache.get(image, sop_instance_uid, OVERVIEW) is not None:
+                return None  # all that there is was kept before the overview
             parts = self._rendered(image, Laterality(image.laterality))
             self.cache.put(image, sop_instance_uid, parts)
         return next((part.body for part in parts if part.name == name), None)
