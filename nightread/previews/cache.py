@@ -72,6 +72,14 @@ class PreviewCache:
 
     def _folder(self, image: ImageFile, sop_instance_uid: str) -> str:
         """Other bytes, another place in an archive, or another way to render: another folder."""
-        of = (VERSION, sop_instance_uid, image.bucket, image.key, image.etag, image.size, image.place)
+        of = (
+            VERSION,
+            sop_instance_uid,
+            image.bucket,
+            image.key,
+            image.etag,
+            image.size,
+            image.place,
+        )
         digest = hashlib.sha256(repr(of).encode()).hexdigest()[:32]
         return f"{self._prefix}{image.study_pseudonym}/{digest}/"

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from mammo.preview import TILE, Preview, Samples
 
-VERSION = "2"  # of what is said here: part of the keys under which previews are kept
+VERSION = "1"  # of what is said here: part of the keys under which previews are kept
 OVERVIEW = "overview"
 LENGTH = struct.Struct("<I")  # bytes of JSON before the overview's samples
 LEVEL = 1  # of compression: three times as fast as 6, a tenth larger

@@ -45,9 +45,7 @@ class Credentials:
         return f"Credentials({self.access_key})"
 
 
-def make_credentials(
-    path: Path, reader: Path | None = None, previews: Path | None = None
-) -> None:
+def make_credentials(path: Path, reader: Path | None = None, previews: Path | None = None) -> None:
     """Generate each identity, once, as AWS shared credentials files of mode 0600.
 
     `path` holds all of them; `reader` only the one that may read the archive, so that whoever

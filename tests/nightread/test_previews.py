@@ -1,7 +1,6 @@
 """Guarantee 30: previews are made where no secret is, once, and kept under an identity of their own."""
 
 import json
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -73,7 +72,7 @@ def test_the_child_inherits_no_secret_whatever_its_name(monkeypatch: pytest.Monk
     assert b"planted-secret" not in environment
     names = {entry.split(b"=")[0].decode() for entry in environment.split(b"\0") if entry}
     assert names <= {*rendering.INHERITED, "PYTHONPATH"}
-    held = [os.readlink(f"/proc/{one.child}/fd/{fd}") for fd in os.listdir(f"/proc/{one.child}/fd")]
+    held = [str(fd.readlink()) for fd in Path(f"/proc/{one.child}/fd").iterdir()]
     assert sorted({name.split(":")[0] for name in held}) == [
         "/dev/null", "/memfd", "socket",
     ]  # fmt: skip
@@ -222,9 +221,7 @@ def test_the_identity_of_previews_reaches_no_archive(s3: throwaway.S3, settings:
             refused()
 
 
-def test_who_reads_the_archive_cannot_write_previews(
-    s3: throwaway.S3, settings: Settings
-) -> None:
+def test_who_reads_the_archive_cannot_write_previews(s3: throwaway.S3, settings: Settings) -> None:
     changed = settings.model_copy(
         update={"previews_s3_credentials_file": settings.s3_credentials_file}
     )

@@ -38,7 +38,13 @@ def distribution(last: Sequence[float], before: Sequence[float] | None) -> Distr
         return round(base - (base - TOP) * share / top, 2)
 
     bars = tuple(
-        Bar(n + 1, round(LEFT + n * slot + 4, 2), y(share), round(slot - 8, 2), round(base - y(share), 2))
+        Bar(
+            n + 1,
+            round(LEFT + n * slot + 4, 2),
+            y(share),
+            round(slot - 8, 2),
+            round(base - y(share), 2),
+        )
         for n, share in enumerate(last)
     )
     stairs = [

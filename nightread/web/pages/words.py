@@ -62,7 +62,7 @@ def mark_kind(code: str) -> str:
 
 def person(name: str) -> str:
     """A person name of DICOM's (PS3.5 6.2.1), its first component group, as people write it."""
-    family, *given = (part.strip() for part in name.split("=")[0].split("^")[:3])
+    family, *given = (part.strip() for part in name.partition("=")[0].split("^")[:3])
     return ", ".join(part for part in (family, " ".join(filter(None, given))) if part) or name
 
 

@@ -29,7 +29,9 @@ Readers = Annotated[Access, requires(Role.SUPERVISOR, Role.READER)]
 ROWS = 50  # of a page
 ALL = "all"  # read ones too
 NOTHING_LEFT = "nothing-left"
-SAID = {NOTHING_LEFT: "There is no case that you could read: all are read, decided by you or claimed."}
+SAID = {
+    NOTHING_LEFT: "There is no case that you could read: all are read, decided by you or claimed."
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +154,7 @@ def _counts(found: Mapping[Level, State], asked: Asked) -> list[dict[str, Any]]:
         address = asked.address(level=level, status=Status.OPEN)
         tiles.append(_tile(level, name, found[level], address) | {"tag": True})
     aged = asked.address(level=None, status=Status.AGED)
-    tiles.append(
-        _tile("aged", "Waiting long", every, aged) | {"open": every.aged, "aged": None}
-    )
+    tiles.append(_tile("aged", "Waiting long", every, aged) | {"open": every.aged, "aged": None})
     here = "aged" if asked.status == Status.AGED else asked.level or "all"
     return [tile | {"current": tile["name"] == here} for tile in tiles]
 
