@@ -38,7 +38,8 @@ ENTRIES = text(
     SELECT a.id, a.at, a.who, a.action, a.study_id, s.pseudonym AS study, a.detail, a.before,
         a.digest
     FROM audit a LEFT JOIN studies s ON s.id = a.study_id
-    WHERE a.id > :after ORDER BY a.id LIMIT :limit
+    WHERE a.id > :after AND a.at <= clock_timestamp() - make_interval(secs => :settle)
+    ORDER BY a.id LIMIT :limit
     """
 )
 
@@ -63,9 +64,9 @@ def note(session: Session, who: str, action: str, study: int | None = None, **de
     session.execute(NOTE, said)
 
 
-def entries(session: Session, after: int = 0, limit: int = 1000) -> list[Entry]:
-    """Those behind one, the oldest first."""
-    rows = session.execute(ENTRIES, {"after": after, "limit": limit})
+def entries(session: Session, after: int = 0, limit: int = 1000, settle: int = 0) -> list[Entry]:
+    """Those behind one that are `settle` seconds old, the oldest first."""
+    rows = session.execute(ENTRIES, {"after": after, "limit": limit, "settle": settle})
     return [Entry(*row) for row in rows]
 
 

@@ -104,7 +104,8 @@ def _whole(row: schema.Site, name: str, least: int, most: int) -> int | None:
         raise SiteError(
             f"The site {row.name!r} has a {name!r} that is no whole number of {least} to {most}."
         )
-    return value
+    found: int | None = value
+    return found
 
 
 def _findings(row: schema.Site) -> Findings:

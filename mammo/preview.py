@@ -46,7 +46,8 @@ class Preview:
     @property
     def factor(self) -> int:
         """Native pixels in a pixel of the overview, each way."""
-        return -(-max(self.samples.shape) // OVERVIEW)
+        longest: int = max(self.samples.shape)
+        return -(-longest // OVERVIEW)
 
     def overview(self) -> Samples:
         """The means of what is not black, at most `OVERVIEW` long."""

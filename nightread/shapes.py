@@ -3,6 +3,7 @@
 Fields may be added; none is renamed or dropped without a major version and a CHANGELOG entry.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -273,6 +274,26 @@ class RejudgeDocument(Shape):
     changed: int
     changes: list[ChangedVerdicts]
     moved: int  # objects that belong to another site now
+
+
+class IssuedToken(Shape):
+    """`nightread tokens issue --json`. The token is shown this once."""
+
+    name: str
+    role: str
+    token: str
+    expires_at: datetime
+
+
+class TokenShape(Shape):
+    """`nightread tokens list --json`: a list of these."""
+
+    name: str
+    role: str
+    made_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    used_at: datetime | None
 
 
 class ServiceStatus(Shape):

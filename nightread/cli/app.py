@@ -8,6 +8,7 @@ from typing import NoReturn
 import typer
 
 from nightread.cli import (
+    audit,
     canary,
     data,
     db,
@@ -23,6 +24,7 @@ from nightread.cli import (
     serve,
     stack,
     status,
+    tokens,
     worklist,
 )
 from nightread.errors import NightreadError
@@ -51,6 +53,8 @@ app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 app.add_typer(data.app, name="data")
+app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens")
 
 
 def main() -> NoReturn:

@@ -12,6 +12,7 @@ def command(config: Config = None) -> None:
 
     Example: nightread serve
     """
+    from nightread import log
     from nightread.errors import UsageError
     from nightread.settings import load_settings
 
@@ -23,6 +24,7 @@ def command(config: Config = None) -> None:
             f"{error.name} is not installed here: run `pip install 'nightread[web]'`."
         ) from None
     settings = load_settings(config)
+    log.configure(settings.log_format)
     app = create_app(settings)
     check_database(app.state.services)
     with listen(settings) as listening:

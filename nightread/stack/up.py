@@ -14,6 +14,7 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate
+from nightread.audit_file import new_key
 from nightread.errors import Refused, ServiceError
 from nightread.settings import Settings
 from nightread.shapes import ServiceStatus
@@ -59,6 +60,8 @@ def _make_secrets(layout: Layout) -> None:
     )
     if not layout.pseudonym_key_file.exists():
         write_private(layout.pseudonym_key_file, secrets.token_bytes(KEY_BYTES))
+    if not layout.audit_key_file.exists():
+        write_private(layout.audit_key_file, new_key())
     if not layout.web_key_file.exists():
         write_private(layout.web_key_file, secrets.token_hex(KEY_BYTES))
 
@@ -176,6 +179,7 @@ def _write_settings(layout: Layout) -> None:
             url[postgres.SERVICE], postgres.AUDIT, layout.passfile
         ),
         "web_key_file": str(layout.web_key_file),
+        "audit_key_file": str(layout.audit_key_file),
         "web_local_sign_in": True,
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,

@@ -25,11 +25,13 @@ from nightread.web.api.routes import router as api
 from nightread.web.html import STATIC_FOLDER
 from nightread.web.pages.routes import router as pages
 from nightread.web.paths import API, SIGN_IN, STATIC
+from nightread.web.request_log import RequestLog
 from nightread.web.security import limits, oidc, sign_in
 from nightread.web.security.headers import BoundedBody, SecurityHeaders
 from nightread.web.security.local_provider import LocalProvider, router_of
 from nightread.web.services import LOOPBACK, Services, open_services
 
+LEAST_KEY = 16  # bytes
 SIGN_IN_S = 600  # from leaving for the provider to coming back
 
 
@@ -87,10 +89,9 @@ def _provider(app: FastAPI, services: Services) -> oidc.Provider:
 
 def _add_middleware(app: FastAPI, services: Services) -> None:
     """The last that is added sees a request first."""
-    key = services.settings.web_key_file
     app.add_middleware(
         SessionMiddleware,  # of a sign-in that has begun, and nothing else
-        secret_key=key.read_bytes().hex() if key else secrets.token_hex(32),
+        secret_key=_key(services.settings),
         session_cookie="nightread_sign_in",
         max_age=SIGN_IN_S,
         path=SIGN_IN,
@@ -103,6 +104,20 @@ def _add_middleware(app: FastAPI, services: Services) -> None:
     app.add_middleware(BoundedBody)
     app.add_middleware(problems.Failures)
     app.add_middleware(SecurityHeaders, https=services.is_https)
+    app.add_middleware(RequestLog)
+
+
+def _key(settings: Settings) -> str:
+    """What signs that cookie. Raises `ConfigurationError`."""
+    if settings.web_key_file is None:
+        return secrets.token_hex(32)
+    key = settings.web_key_file.read_bytes().strip()
+    if len(key) < LEAST_KEY:
+        raise ConfigurationError(
+            f"NIGHTREAD_WEB_KEY_FILE: {settings.web_key_file} holds fewer than {LEAST_KEY} bytes; "
+            "32 random ones will do: head -c 32 /dev/urandom | base64"
+        )
+    return key.hex()
 
 
 @asynccontextmanager

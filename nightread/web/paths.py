@@ -16,13 +16,11 @@ def with_next(address: str, request: Request) -> str:
     return f"{address}?{urlencode({'next': request.url.path + query})}"
 
 
+LONGEST = 1000  # characters; it travels in a cookie, which holds 4,096 bytes
+
+
 def own_path(value: str | None) -> str:
     """`value` if it is a path of ours, else the first page: nobody is sent elsewhere."""
-    if (
-        not value
-        or not value.startswith("/")
-        or value[1:2] in ("/", "\\")
-        or not value.isprintable()
-    ):
+    if not value or not value.startswith("/") or value[1:2] in ("/", "\\"):
         return "/"
-    return value
+    return value if value.isprintable() and len(value) <= LONGEST else "/"

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from db.read_states import ReadState
 from mammo.codes import Call, Level
@@ -147,7 +148,7 @@ class ClaimDocument(Shape):
 
 
 # As the validator below, for who reads the document.
-OF_A_BREAST = {
+OF_A_BREAST: JsonDict = {
     "anyOf": [
         {"required": [side], "properties": {side: {"not": {"type": "null"}}}} for side in ("L", "R")
     ]

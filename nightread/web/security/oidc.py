@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from authlib.integrations.base_client.errors import OAuthError
@@ -15,6 +16,7 @@ from nightread.errors import ConfigurationError
 from nightread.settings import Settings
 from nightread.web.paths import CALLBACK
 from nightread.web.principal import Role
+from nightread.web.services import LOOPBACK
 
 TIMEOUT_S = 10.0
 # Signed with a key that only the provider has: never `none`, nor a secret that we hold too.
@@ -95,7 +97,13 @@ class Provider:
 
 
 def check(settings: Settings) -> None:
-    """Raises `ConfigurationError` where an issuer lacks what goes with it."""
+    """Raises `ConfigurationError` where an issuer can't be trusted, or lacks what goes with it."""
+    issuer = urlsplit(settings.oidc_issuer or "")
+    if issuer.scheme == "http" and issuer.hostname not in LOOPBACK:
+        raise ConfigurationError(
+            "NIGHTREAD_OIDC_ISSUER is neither https nor on this machine: anybody on the way could "
+            "say who somebody is; for example NIGHTREAD_OIDC_ISSUER=https://login.example"
+        )
     if settings.oidc_issuer and not settings.oidc_client_id:
         raise ConfigurationError(
             "NIGHTREAD_OIDC_CLIENT_ID is not set: the provider at NIGHTREAD_OIDC_ISSUER knows "

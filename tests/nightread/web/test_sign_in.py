@@ -53,7 +53,9 @@ def test_a_code_is_of_no_use_without_the_browser_that_began(server: str, app: Fa
         assert victim.get("/api/v1/me").status_code == 401
 
 
-@pytest.mark.parametrize("where", ["//evil.example", "https://evil.example", "/\\evil", "/\tx"])
+@pytest.mark.parametrize(
+    "where", ["//evil.example", "https://evil.example", "/\\evil", "/\tx", "/" + "x" * 2000]
+)
 def test_nobody_is_sent_to_another_site_after_signing_in(
     server: str, app: FastAPI, where: str
 ) -> None:
