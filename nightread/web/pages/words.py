@@ -33,6 +33,7 @@ MARKS = {
     LATE_IMAGE: "an image came after the result",
     OTHER_RELEASE: "result of another release",
     UNKNOWN_SITE: "site unknown",
+    Flag.W_FILM: "digitised film",
     NotScored.NO_2D_IMAGE: "no 2D image to screen",
     NotScored.ALL_QUARANTINED: "no image can be trusted",
     NotScored.MIXED_PATIENTS: "images of more than one patient",
