@@ -7,13 +7,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from typer.testing import CliRunner
+from sqlalchemy import make_url
 
-from nightread.cli.app import app as command
-from nightread.errors import ConfigurationError, NightreadError, ServiceError
+from nightread.errors import ConfigurationError, ServiceError, UsageError
 from nightread.settings import Settings
 from nightread.stack.wait import until
-from nightread.web.server import listen
+from nightread.web.server import check_database, listen
+from nightread.web.services import open_services
 from tests.calls import NIGHTREAD, environment
 from tests.nightread.web.conftest import Database
 
@@ -54,28 +54,27 @@ def test_it_serves_until_it_is_stopped(web_database: Database, port: str, tmp_pa
     assert "1.2.1" not in said.read_text()
 
 
-@pytest.mark.parametrize(
-    ("settings", "kind", "named"),
-    [
-        (LOCAL, ConfigurationError, "NIGHTREAD_WEB_DATABASE_URL is not set"),
-        (
-            {"NIGHTREAD_WEB_DATABASE_URL": "postgresql://x@127.0.0.1:1/x", **LOCAL},
-            ServiceError,
-            "check NIGHTREAD_WEB_DATABASE_URL",
-        ),
-    ],
-)
-def test_what_keeps_it_from_serving_is_one_sentence(
-    settings: dict[str, str], kind: type[NightreadError], named: str
+def test_a_database_that_is_not_there_is_named(web_settings: Settings) -> None:
+    away = {"web_database_url": "postgresql+psycopg2://x@127.0.0.1:1/x"}
+    services = open_services(web_settings.model_copy(update=away))
+    with pytest.raises(ServiceError, match="check NIGHTREAD_WEB_DATABASE_URL"):
+        check_database(services)
+
+
+def test_a_database_without_the_tables_is_named(
+    web_settings: Settings, web_database: Database
 ) -> None:
-    ended = CliRunner().invoke(command, ["serve"], env=settings)
-    assert isinstance(ended.exception, kind)
-    assert named in str(ended.exception)
+    bare = (
+        make_url(web_database.owner).set(database="postgres").render_as_string(hide_password=False)
+    )
+    services = open_services(web_settings.model_copy(update={"web_database_url": bare}))
+    with pytest.raises(UsageError, match="nightread db upgrade"):
+        check_database(services)
+    services.close()
 
 
-def test_a_port_that_is_taken_is_named(web_database: Database, port: str) -> None:
-    settings = {"NIGHTREAD_WEB_DATABASE_URL": web_database.server, "NIGHTREAD_WEB_PORT": port}
-    with listen(Settings(web_port=int(port))):
-        ended = CliRunner().invoke(command, ["serve"], env=settings | LOCAL)
-    assert isinstance(ended.exception, ConfigurationError)
-    assert "NIGHTREAD_WEB_PORT" in str(ended.exception)
+def test_a_port_that_is_taken_is_named() -> None:
+    with listen(Settings(web_port=0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match="NIGHTREAD_WEB_PORT"):
+            listen(Settings(web_port=port))
