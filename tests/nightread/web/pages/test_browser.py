@@ -125,7 +125,7 @@ def test_the_keyboard_does_what_the_mouse_does(screened: Screened, visit: Visiti
 def test_a_window_turns_values_into_the_grey_that_dicom_says(
     screened: Screened, visit: Visiting
 ) -> None:
-    """Expected: `mammo.voi`, which is held against pydicom; every machine of the phantoms."""
+    """Expected: `mammo.voi`, which is held against pydicom; a machine for each kind of rendering."""
     page, _ = visit("carla", Role.READER)
     page.goto(screened.address)
     cases, kinds = {}, set()
@@ -137,6 +137,8 @@ def test_a_window_turns_values_into_the_grey_that_dicom_says(
         rendering = voi.render(decoded.header, decoded.pixels)
         cases[str(decoded.header.ManufacturerModelName)] = (about.model_dump(), rendering)
         kinds.add(about.window.function if about.window else "LUT")
+        if len(kinds) == 3:
+            break
     assert kinds == {"LINEAR", "SIGMOID", "LUT"}
     greys = page.evaluate(GREY, [about for about, _ in cases.values()])
     for grey, (_, rendering) in zip(greys, cases.values(), strict=True):
