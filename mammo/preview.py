@@ -108,7 +108,9 @@ def outside(gray: Gray) -> Mask | None:
     if found.share > HUGE:
         return np.zeros(gray.shape, np.bool_)
     disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * MARGIN + 1, 2 * MARGIN + 1))
-    wide = cv2.dilate(found.mask.astype(np.uint8), disk)
+    wide = np.zeros(found.mask.shape, np.uint8)
+    x0, y0, x1, y1 = found.field  # beyond it lie frames, on which labels stick
+    wide[y0:y1, x0:x1] = cv2.dilate(found.mask.astype(np.uint8), disk)[y0:y1, x0:x1]
     whole = wide.repeat(found.step, 0).repeat(found.step, 1)[: gray.shape[0], : gray.shape[1]]
     return np.asarray(whole == 0, np.bool_)
 

@@ -209,7 +209,10 @@ def _left(
             yield LeftShape(study=study, what=what, where=where)
         elif eraser.exports.keeps_versions(one):
             yield LeftShape(study=study, what=f"older versions of {one.name}", where=one.place)
-    if eraser.previews is not None and eraser.previews.keeps_versions():
+    if eraser.previews is None:
+        where = "NIGHTREAD_PREVIEWS_URL is not set here: set it as for `serve`, and run again"
+        yield LeftShape(study=study, what="previews, if any are kept", where=where)
+    elif eraser.previews.keeps_versions():
         yield LeftShape(study=study, what="older versions of previews", where="their bucket")
     if removed is not None and removed.shared:
         yield LeftShape(

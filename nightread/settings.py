@@ -66,9 +66,27 @@ def _ae_title(value: str) -> str:
     return value
 
 
+def _s3_prefix(value: str) -> str:
+    if not re.fullmatch(r"s3://[^/\s]+/(\S*/)?", value):
+        raise ValueError("it must be s3://BUCKET/ or s3://BUCKET/PREFIX/, with a slash at its end")
+    return value
+
+
+def _viewer(value: str) -> str:
+    """A URL with names in braces for what is filled in."""
+    names = set(re.findall(r"\{(\w*)\}", value))
+    if not re.match(r"https?://[^/\s]+/", value) or not names:
+        raise ValueError("it must be a URL with {study_uid}, {accession_number} or both")
+    if other := names - {"study_uid", "accession_number"}:
+        raise ValueError(f"nothing is known of {{{min(other)}}}")
+    return value
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+S3Prefix = Annotated[str, AfterValidator(_s3_prefix)]
+ViewerUrl = Annotated[str, AfterValidator(_viewer)]
 Issuer = Annotated[str, AfterValidator(_issuer)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
@@ -104,6 +122,9 @@ EXAMPLES = {
     "keep_exports_days": "3650",
     "keep_sign_ins_days": "30",
     "triton_env": ".venv-triton",
+    "previews_url": "s3://previews/",
+    "previews_s3_credentials_file": "/etc/nightread/previews-credentials",
+    "pacs_viewer_url": "https://pacs.example/viewer?StudyInstanceUIDs={study_uid}",
     "web_database_url": "postgresql://server@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "web_host": "127.0.0.1",
     "web_port": "8090",
@@ -166,6 +187,9 @@ class Settings(BaseSettings):
     keep_exports_days: PositiveInt | None = None  # what went out where
     keep_sign_ins_days: PositiveInt | None = None  # sessions and tokens that ended
     triton_env: Path | None = None  # None: `.venv-triton` beside our own environment
+    previews_url: S3Prefix | None = None  # where previews are kept; None: nobody sees images
+    previews_s3_credentials_file: FilePath | None = None  # None: those that read the archive
+    pacs_viewer_url: ViewerUrl | None = None  # of a study in the hospital's own viewer
     web_database_url: DatabaseUrl | None = None  # the server's login
     web_host: str = "127.0.0.1"  # where the server listens
     web_port: Port = 8090

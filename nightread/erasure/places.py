@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,15 +128,10 @@ class Previews:
 
 
 def previews(settings: Settings) -> Previews | None:
-    """Where they lie; None: this installation writes none."""
-    # The settings of the worker that draws them.
-    url = getattr(settings, "previews_url", None)
-    if url is None:
+    """Where they lie; None: no setting says so."""
+    if settings.previews_url is None:
         return None
-    login = getattr(settings, "previews_s3_credentials_file", None)
-    config = store_config(settings)
-    if login is not None:
-        config = StoreConfig(
-            config.endpoint_url, config.region, config.ca_bundle, credentials_file=str(login)
-        )
-    return Previews(url, config, "NIGHTREAD_PREVIEWS_S3_CREDENTIALS_FILE")
+    config, own = store_config(settings), settings.previews_s3_credentials_file
+    if own is not None:
+        config = replace(config, credentials_file=str(own))
+    return Previews(settings.previews_url, config, "NIGHTREAD_PREVIEWS_S3_CREDENTIALS_FILE")

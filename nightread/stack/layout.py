@@ -50,6 +50,11 @@ class Layout:
         return self.root / "aws-credentials"
 
     @property
+    def previews_credentials_file(self) -> Path:
+        """As its `default`: the web application's own, which reads and writes previews."""
+        return self.root / "aws-previews-credentials"
+
+    @property
     def pseudonym_key_file(self) -> Path:
         return self.root / "pseudonym.key"
 

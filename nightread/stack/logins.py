@@ -30,7 +30,13 @@ GROUPS = {
     AUDIT: "nightread_auditor",
 }
 # What the server may do only while it answers somebody who has the role.
-TAKEN_ON = ("nightread_reader", "nightread_supervisor", "nightread_service", "nightread_auditor")
+TAKEN_ON = (
+    "nightread_reader",
+    "nightread_supervisor",
+    "nightread_service",
+    "nightread_auditor",
+    "nightread_previews",
+)
 
 
 def login_url(url: str, login: str, passfile: Path) -> str:

@@ -55,7 +55,9 @@ def _plan(layout: Layout, settings: Settings) -> Plan:
 def _make_secrets(layout: Layout) -> None:
     """Generate every credential, once."""
     postgres.make_logins(layout.passfile)
-    seaweedfs.make_credentials(layout.credentials_file, layout.reader_credentials_file)
+    seaweedfs.make_credentials(
+        layout.credentials_file, layout.reader_credentials_file, layout.previews_credentials_file
+    )
     if not layout.pseudonym_key_file.exists():
         write_private(layout.pseudonym_key_file, secrets.token_bytes(KEY_BYTES))
     if not layout.audit_key_file.exists():
@@ -185,6 +187,8 @@ def _write_settings(layout: Layout) -> None:
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
         "s3_credentials_file": str(layout.reader_credentials_file),
+        "previews_url": f"s3://{seaweedfs.PREVIEWS}/",
+        "previews_s3_credentials_file": str(layout.previews_credentials_file),
         "triton_url": url[triton.SERVICE],
         "releases_dir": str(plan.release.parent),
         "release": plan.release.name,

@@ -17,6 +17,7 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from nightread.errors import ConfigurationError
+from nightread.previews.service import Previews
 from nightread.settings import Settings
 from nightread.web import problems
 from nightread.web.api.document import described
@@ -50,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = services
     app.state.limits = limits.Limits.of(settings.web_requests_per_minute)
     app.state.local_provider = None
+    app.state.previews = Previews(settings) if settings.previews_url else None
     app.state.provider = _provider(app, services)
     problems.handle(app)
     app.include_router(sign_in.router)
@@ -122,3 +124,5 @@ def _key(settings: Settings) -> str:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
     app.state.services.close()
+    if app.state.previews is not None:
+        app.state.previews.close()

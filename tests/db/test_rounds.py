@@ -1,4 +1,4 @@
-"""Guarantee 29: readers decide without knowing of one another, until all have."""
+"""Guarantee 36: readers decide without knowing of one another, until all have."""
 
 import pytest
 from sqlalchemy import text

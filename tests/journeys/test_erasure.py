@@ -172,7 +172,12 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     send([world.study], Kind.CAD_SR, str(tmp_path), settings)
     send([world.study], Kind.GSPS, f"s3://{OUT}/pacs", settings)
     send([world.study], Kind.CSV, f"s3://{OUT}/t", settings)
+    with opened(settings) as eraser:
+        (pseudonym,) = of_patient(eraser, NUMBER, "north").studies
+    picture = f"{pseudonym}/digest/overview"  # as who draws one would keep it
+    admin.put_object(Bucket=seaweedfs.PREVIEWS, Key=picture, Body=NAME.encode())
     before = found(stack, admin, world.planted)
+    assert f"{seaweedfs.PREVIEWS}/{picture}" in before
     assert {"identity.patients", "identity.orders", "public.objects", "public.worklist"} <= before
     assert any(place.startswith(f"{OUT}/pacs/") for place in before)
     assert len(list(tmp_path.rglob("*.dcm"))) == 1
@@ -187,7 +192,7 @@ def test_a_patient_is_erased_and_nothing_of_her_comes_back(
     said = EraseDocument.model_validate(called.json)
     assert said.studies == tried.studies
     (one,) = said.studies
-    assert (one.known, one.objects, one.exports) == (True, 3, 5)
+    assert (one.known, one.objects, one.exports, one.previews) == (True, 3, 5, 1)
     assert said.backups_until is not None
     assert [left.what.split()[0] for left in said.left] == ["csv", "csv", "the"]
     assert not any(value in called.out + called.err for value in world.planted)

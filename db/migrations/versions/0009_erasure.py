@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 # Roles are shared by all databases of a server: another one may create them at this moment.
 ROLE = """

@@ -81,7 +81,7 @@ def test_two_commands_at_once_do_not_meet(running: Layout) -> None:
 
 def test_every_file_with_a_secret_is_for_its_owner_alone(running: Layout) -> None:
     wanted = secrets(running)
-    assert len(wanted) == 11
+    assert len(wanted) == 12
     found = dict.fromkeys(wanted, 0)
     for path in running.root.rglob("*"):
         if not path.is_file() or running.postgres / "data" in path.parents:

@@ -38,6 +38,8 @@ class Asked(NamedTuple):
 STUDY = "/api/v1/studies/{study_uid}"
 FORM = {"state": "s", "nonce": "n", "code_challenge": "c"}
 DECISION = {"fingerprint": "0", "L": "routine", "score_seen": True}
+PAGE = "/studies/{study_uid}"
+CALLED = {"fingerprint": "0", "left": "routine", "score_seen": "true"}
 ROUTES = {
     ("GET", "/"): Asked(SEEING | AUDITORS),
     ("GET", "/sign-in"): Asked(ALL),
@@ -50,6 +52,14 @@ ROUTES = {
     ("GET", "/local-provider/authorize"): Asked(ALL, {"params": FORM}),
     ("POST", "/local-provider/authorize"): Asked(ALL, {"data": {}}),
     ("POST", "/local-provider/token"): Asked(ALL, {"data": {}}),
+    ("POST", "/claim"): Asked(READERS, {"data": {}}),
+    ("GET", "/worklist/counts"): Asked(READERS),
+    ("GET", PAGE): Asked(READERS),
+    ("GET", f"{PAGE}/findings"): Asked(READERS),
+    ("POST", f"{PAGE}/decision"): Asked(READERS, {"data": CALLED}),
+    ("POST", f"{PAGE}/release"): Asked(READERS, {"data": {}}),
+    ("GET", f"{PAGE}/images/{{sop_instance_uid}}/{{part}}"): Asked(READERS),
+    ("GET", "/overview"): Asked(frozenset({"supervisor"})),
     ("GET", "/api/v1/openapi.json"): Asked(ALL),
     ("GET", "/api/v1/me"): Asked(SIGNED_IN),
     ("GET", "/api/v1/worklist"): Asked(SEEING),
@@ -81,6 +91,7 @@ PLACES = {
     "series_uid": "1.2.1.0",
     "sop_instance_uid": "1.2.1.1",
     "site": "unknown",
+    "part": "overview",
 }
 
 

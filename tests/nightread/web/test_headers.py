@@ -33,7 +33,7 @@ def test_every_answer_carries_the_policy(stranger: TestClient, path: str) -> Non
     assert "unsafe" not in policy
     assert "frame-ancestors 'none'" in policy
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_no_cache_keeps_what_is_not_static(sign_in: SignIn) -> None:
