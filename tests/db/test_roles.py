@@ -249,12 +249,55 @@ def test_the_job_notes_what_goes_out_and_takes_outcomes(session: Session, run: R
         "UPDATE sites SET policy = '{}'",
         "UPDATE identity.patients SET sex = 'M'",
         "INSERT INTO results (level) VALUES ('low')",
+        "SELECT who FROM web_sessions",
+        "SELECT name FROM service_tokens",
+        "UPDATE service_tokens SET revoked_at = NULL",
         "CREATE TABLE copy ()",
     ],
 )
 def test_who_erases_rewrites_nothing(session: Session, run: Run, statement: str) -> None:
     put_studies(session, run, [1])
     as_role(session, "nightread_erasure")
+    assert refused(session, statement)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("nightread_web", "SELECT pseudonym FROM studies"),
+        ("nightread_web", "SELECT study_uid FROM worklist"),
+        ("nightread_web", "SELECT who FROM audit"),
+        ("nightread_web", "UPDATE service_tokens SET revoked_at = NULL"),
+        ("nightread_supervisor", "SELECT key FROM objects"),
+        ("nightread_supervisor", "SELECT facts FROM instances"),
+        ("nightread_supervisor", "SELECT who FROM audit"),
+        ("nightread_supervisor", "DELETE FROM decisions"),
+        ("nightread_supervisor", "UPDATE worklist SET level = 'low'"),
+        ("nightread_service", "SELECT key FROM objects"),
+        ("nightread_service", "SELECT member FROM instances"),
+        ("nightread_service", "INSERT INTO decisions (reader) VALUES ('x')"),
+        ("nightread_auditor", "SELECT study_uid FROM studies"),
+        ("nightread_auditor", "SELECT study_uid FROM worklist"),
+        ("nightread_auditor", "UPDATE audit SET who = 'x'"),
+        ("nightread_auditor", "DELETE FROM audit"),
+        ("nightread_previews", "SELECT level FROM worklist"),
+        ("nightread_previews", "SELECT score FROM results"),
+        ("nightread_previews", "SELECT member FROM instances"),
+        ("nightread_previews", "SELECT facts FROM instances"),
+        ("nightread_previews", "SELECT patient_pseudonym FROM studies"),
+        ("nightread_previews", "UPDATE objects SET gone_at = now()"),
+        *(
+            (f"nightread_{role}", f"SELECT * FROM {table}")
+            for role in ("web", "supervisor", "service", "auditor", "previews")
+            for table in ("identity.patients", "identity.orders", "erased", "outcomes", "exports")
+        ),
+    ],
+)
+def test_what_the_server_takes_on_lets_it_do_no_more_than_the_role_says(
+    session: Session, run: Run, role: str, statement: str
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, role)
     assert refused(session, statement)
 
 
