@@ -1,15 +1,16 @@
 """What is said of a study, as it goes out to a hospital or an analyst."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import TextClause, select, text
+from sqlalchemy import TextClause, func, select, text
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from db.plan import place_of
 from db.results import BreastScore
-from db.schema import Finding, Patient, Release, Result, Study, WorklistRow
+from db.schema import Export, Finding, Patient, Release, Result, Study, WorklistRow
 from db.worklist import LATE_IMAGE, ListedFinding, breasts_of, listed
 from mammo.codes import Level, NotScored, Verdict
 from mammo.facts import Facts, Identity
@@ -68,6 +69,15 @@ class ExportedStudy:
     findings: tuple[ListedFinding, ...]
     used: tuple[ExportedInstance, ...]
     failed: tuple[ExportedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where something goes: what an erasure has to know to remove it there, or to have it removed."""
+
+    target: str  # folder, s3, dicomweb or dicom
+    place: str  # the folder, s3://bucket/prefix/, the DICOMweb root or AET@host:port
+    host: str = ""  # on which the folder lies
 
 
 # An instance may lie in several objects: the one that was taken goes first, then one that is
@@ -158,6 +168,41 @@ def export(session: Session, name: str) -> ExportedStudy:
         ),
         used=tuple(_instances(session, USED, where)),
         failed=tuple(_instances(session, FAILED, where)),
+    )
+
+
+def note(
+    session: Session,
+    studies: Collection[str],
+    kind: str,
+    address: Address,
+    name: str,
+    sop_instance_uid: str | None = None,
+) -> None:
+    """Note that an object, or a table with rows of `studies` (UIDs), goes out; commit before it does.
+
+    Raises `NothingToExport` when one of them was erased meanwhile.
+    """
+    found = session.scalars(select(Study.id).where(Study.study_uid.in_(studies))).all()
+    if len(found) < len(studies):
+        raise NothingToExport("A study was erased while it was exported: nothing of it goes out.")
+    session.execute(
+        insert(Export).on_conflict_do_update(
+            constraint="uq_exports_study_id_place_name_host",
+            set_={"at": func.now(), "kind": kind, "sop_instance_uid": sop_instance_uid},
+        ),
+        [
+            {
+                "study_id": study,
+                "kind": kind,
+                "target": address.target,
+                "place": address.place,
+                "name": name,
+                "host": address.host,
+                "sop_instance_uid": sop_instance_uid,
+            }
+            for study in sorted(found)
+        ],
     )
 
 

@@ -41,21 +41,26 @@ Selected = TypeVar("Selected", bound=tuple[Any, ...])
 
 LONG = timedelta(days=62)  # a longer period is read by months
 
-# The distinct values of a column within bounds, one step in the index each.
+FEW_MONTHS = 120  # that are looked up whether there is one or not
+
+# All days or months within bounds. To ask the index for those that there are costs a step in it
+# each, as much as finding that there is nothing.
 DAYS = text(
     """
-    WITH RECURSIVE found (day) AS (
-        SELECT min(study_date) FROM worklist WHERE study_date >= :first AND study_date <= :last
-        UNION ALL
-        SELECT (
-            SELECT min(study_date) FROM worklist
-            WHERE study_date > found.day AND study_date <= :last
-        ) FROM found WHERE found.day IS NOT NULL
-    )
-    SELECT day FROM found WHERE day IS NOT NULL
+    SELECT CAST(day AS date) AS day FROM generate_series(
+        CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 day'
+    ) AS day
     """
 )
 MONTHS = text(
+    """
+    SELECT CAST(day AS date) AS day FROM generate_series(
+        CAST(:first AS timestamp), CAST(:last AS timestamp), interval '1 month'
+    ) AS day
+    """
+)
+# Of a period without end, or of centuries: dates of a machine's lost clock lie far away.
+MONTHS_THERE = text(
     """
     WITH RECURSIVE found (day) AS (
         SELECT min(study_month) FROM worklist WHERE study_month >= :first AND study_month <= :last
@@ -149,7 +154,10 @@ def statement(asked: Filter, after: Place | None, limit: int) -> Select[tuple[Wo
     period = Period(asked.first or date.min, asked.last or date.max)
     pieces = [
         *(_piece("study_date", DAYS, span, asked, after, limit) for span in period.days),
-        *(_piece("study_month", MONTHS, span, asked, after, limit) for span in period.months),
+        *(
+            _piece("study_month", _months(span), span, asked, after, limit)
+            for span in period.months
+        ),
     ]
     keys = union_all(*pieces).subquery()
     first = (
@@ -163,6 +171,11 @@ def statement(asked: Filter, after: Place | None, limit: int) -> Select[tuple[Wo
         .where(WorklistRow.study_id == func.any(func.array(first.scalar_subquery())))
         .order_by(*in_order(WorklistRow))
     )
+
+
+def _months(span: tuple[date, date]) -> TextClause:
+    few = span[1] - span[0] <= timedelta(days=31 * FEW_MONTHS)
+    return MONTHS if few else MONTHS_THERE
 
 
 def _piece(

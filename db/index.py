@@ -5,7 +5,7 @@ their keys, so that two runs wait for each other rather than deadlock.
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -13,7 +13,8 @@ from sqlalchemy import delete, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from db.schema import Instance, Patient, StoredObject, Study
+from db.erased import Whose, hidden, stopped
+from db.schema import Instance, Order, Patient, StoredObject, Study
 from db.scope import scope
 from db.sites import SITE_OF_OBJECT
 from db.studies import provisional, refresh
@@ -191,9 +192,10 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
 
     Studies, identities and worklist rows (pending ones) are part of it. Writing the same again
     changes nothing that anyone reads. The studies of an object that comes in parts are listed
-    with each, and planned with the last one.
+    with each, and planned with the last one. Of erased studies nothing is kept but that something
+    is there (`db.erased`).
     """
-    outcomes = sorted(outcomes, key=lambda outcome: outcome.object_id)
+    outcomes = sorted(_withheld(session, outcomes), key=lambda outcome: outcome.object_id)
     ids = [outcome.object_id for outcome in outcomes]
     # Whoever writes the same objects at this moment waits here.
     session.execute(
@@ -231,6 +233,50 @@ def indexed(session: Session, outcomes: Sequence[ObjectOutcome]) -> None:
     )
     touched |= _studies_of(session, [o.object_id for o in ended if o.first and not o.reason])
     refresh(session, touched, {row.sop_instance_uid for row in before if row.sop_instance_uid})
+
+
+def _withheld(session: Session, outcomes: Sequence[ObjectOutcome]) -> list[ObjectOutcome]:
+    """What may be written down of `outcomes`."""
+    gone = stopped(session, {_whose(one) for outcome in outcomes for one in outcome.instances})
+    dropped = hidden(session, [outcome.object_id for outcome in outcomes])
+    return [
+        replace(
+            outcome,
+            instances=tuple(
+                _erased(one.rule_version) if _whose(one) in gone else one
+                for one in outcome.instances
+            ),
+        )
+        for outcome in outcomes
+        if outcome.object_id not in dropped
+    ]
+
+
+def _whose(instance: IndexedInstance) -> Whose:
+    return Whose(instance.study_pseudonym, instance.patient_pseudonym, instance.study_date)
+
+
+def _erased(rule_version: str) -> IndexedInstance:
+    return IndexedInstance(
+        sop_instance_uid=None,
+        study_uid=None,
+        series_uid=None,
+        study_pseudonym=None,
+        patient_pseudonym=None,
+        modality=None,
+        sop_class=None,
+        transfer_syntax=None,
+        is_mammography=False,
+        laterality=None,
+        view=None,
+        study_date=None,
+        verdict=Reason.ERASED.verdict,
+        reason=Reason.ERASED,
+        detail=Reason.ERASED.line,
+        flags=(),
+        facts={},
+        rule_version=rule_version,
+    )
 
 
 def _studies_of(session: Session, objects: Collection[int]) -> set[int]:
@@ -284,6 +330,22 @@ def _identities(session: Session, instances: Collection[IndexedInstance]) -> Non
                     "sex": storable(person.sex) or None,
                 }
                 for pseudonym, person in sorted(people.items())
+            ],
+        )
+    orders = {
+        instance.study_pseudonym: number
+        for instance in instances
+        if instance.study_uid is not None
+        and instance.study_pseudonym is not None
+        and instance.identity is not None
+        and (number := storable(instance.identity.accession_number))
+    }
+    if orders:
+        session.execute(
+            insert(Order).on_conflict_do_nothing(),
+            [
+                {"study_pseudonym": pseudonym, "accession_number": number}
+                for pseudonym, number in sorted(orders.items())
             ],
         )
 

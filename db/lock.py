@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from db.runs import Prefix, latest
 from db.session import in_transaction, is_lost, patiently
@@ -45,7 +46,7 @@ class RunLock:
         self.release()
         connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
         self._connection = connection
-        name = f"{self._prefix.bucket}\n{self._prefix.key}\n{self._release}"
+        name = _name(self._prefix, self._release)
         taken = connection.execute(
             text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), {"name": name}
         ).scalar_one()
@@ -74,6 +75,22 @@ class RunLock:
                 raise
             return False
         return True
+
+
+def hold_if_dead(session: Session, bucket: str, prefix: str, release: str) -> bool:
+    """Whether nobody holds the lock of a run that says it is running: it died without a word.
+
+    Then nobody takes it either until the transaction ends.
+    """
+    taken: bool = session.execute(
+        text("SELECT pg_try_advisory_xact_lock(hashtextextended(:name, 0))"),
+        {"name": _name(Prefix(bucket, prefix), release)},
+    ).scalar_one()
+    return taken
+
+
+def _name(prefix: Prefix, release: str) -> str:
+    return f"{prefix.bucket}\n{prefix.key}\n{release}"
 
 
 @contextmanager

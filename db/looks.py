@@ -37,6 +37,7 @@ KEEP = text(
     FROM unnest(cast(:ordinals AS bigint[]), cast(:lateralities AS text[]),
             cast(:views AS text[]), cast(:seen AS jsonb[])) AS new (ordinal, laterality, view, seen)
     JOIN instances i ON i.object_id = :object AND i.ordinal = new.ordinal
+        AND i.study_id IS NOT NULL -- what was erased belongs to none
     JOIN runs ON runs.id = :run
     ON CONFLICT (instance_id, release) DO UPDATE SET
         laterality = excluded.laterality, view = excluded.view, seen = excluded.seen

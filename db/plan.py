@@ -145,7 +145,7 @@ INSTANCES = text(
 COUNT = text(
     """
     INSERT INTO attempts AS a (study_id, release, run_id, fingerprint, count)
-    VALUES (:study, :release, :run, :fingerprint, 1)
+    SELECT id, :release, :run, :fingerprint, 1 FROM studies WHERE id = :study FOR KEY SHARE
     ON CONFLICT (study_id, release) DO UPDATE SET
         count = CASE WHEN a.fingerprint = excluded.fingerprint THEN a.count + 1 ELSE 1 END,
         run_id = excluded.run_id,
@@ -248,12 +248,15 @@ def remaining(session: Session, run: int, max_attempts: int = MAX_ATTEMPTS) -> i
 
 
 def count_attempt(session: Session, run: int, study: PlannedStudy) -> int:
-    """Count that `study` is handed out; commit before it is. Returns which attempt it is."""
-    count: int = session.execute(
+    """Count that `study` is handed out; commit before it is.
+
+    Returns which attempt it is; 0: the study was erased, and is not to be handed out.
+    """
+    count: int | None = session.execute(
         COUNT,
         scope(session, run) | {"study": study.id, "fingerprint": study.fingerprint},
-    ).scalar_one()
-    return count
+    ).scalar_one_or_none()
+    return count or 0
 
 
 def close_unscorable(

@@ -92,8 +92,10 @@ class StudyResult:
         return hashlib.sha256(said.encode()).hexdigest()
 
 
-def record(session: Session, run: int, result: StudyResult) -> int:
+def record(session: Session, run: int, result: StudyResult) -> int | None:
     """Make `result` the current one of its study and the run's release; returns its id.
+
+    None: the study was erased meanwhile, and nothing is said of it.
 
     The one before is kept as superseded, the instances get their verdicts, and the study its
     place in the worklist (`db.ranking`). Recording the same again, by the same run, changes nothing.
@@ -101,11 +103,13 @@ def record(session: Session, run: int, result: StudyResult) -> int:
     release, code_version = session.execute(
         select(schema.Run.release, schema.Run.code_version).where(schema.Run.id == run)
     ).one()
-    session.execute(  # one writer a study at a time
+    held = session.execute(  # one writer a study at a time
         select(schema.Study.id)
         .where(schema.Study.id == result.study_id)
         .with_for_update(key_share=True)
-    ).one()
+    ).one_or_none()
+    if held is None:
+        return None
     current = (
         schema.Result.study_id == result.study_id,
         schema.Result.release == release,

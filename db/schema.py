@@ -164,6 +164,18 @@ class StoredObject(Base):
             name="instances_or_reason",
         ),
         CheckConstraint("instance_count >= 0 AND size >= 0", name="counts"),
+        CheckConstraint(
+            "erased IS NULL OR etag = '' AND size = 0 AND \"right\"(key, length(erased)) = erased",
+            name="erased",
+        ),
+        Index(
+            "uq_objects_erased",
+            "bucket",
+            "erased",
+            unique=True,
+            postgresql_where=text("erased IS NOT NULL"),
+        ),
+        Index("ix_objects_last_seen_run", "last_seen_run", postgresql_using="brin"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -180,6 +192,8 @@ class StoredObject(Base):
     indexed_at: Mapped[datetime | None]
     reason: Mapped[str | None]
     instance_count: Mapped[int] = mapped_column(server_default=text("0"))
+    # Of an erased study: the pseudonym of the key, which ends with it. Never read again.
+    erased: Mapped[str | None] = mapped_column(C)
 
 
 class Study(Base):
@@ -340,6 +354,11 @@ class Result(Base):
         ),
         Index("ix_results_run_id", "run_id"),
         Index("ix_results_study_id_id", "study_id", "id"),
+        Index(
+            "ix_results_superseded_at",
+            "superseded_at",
+            postgresql_where=text("superseded_at IS NOT NULL"),
+        ),
         UniqueConstraint("id", "study_id", "level", "release"),  # what a worklist row refers to
     )
 
@@ -536,6 +555,7 @@ class Decision(Base):
             postgresql_where=text("corrects IS NULL"),
         ),
         Index("ix_decisions_study_id_reader", "study_id", "reader"),
+        Index("ix_decisions_result_id", "result_id"),
     )
 
     id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -577,6 +597,110 @@ class AuditEntry(Base):
     detail: Mapped[dict[str, Any]] = mapped_column(server_default=EMPTY_OBJECT)
     before: Mapped[str] = mapped_column(server_default="")  # set by the trigger, as is `digest`
     digest: Mapped[str] = mapped_column(server_default="")
+
+
+class WebSession(Base):
+    """Somebody who is signed in at the web application (`db.credentials`)."""
+
+    __tablename__ = "web_sessions"
+    __table_args__ = (
+        CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
+        CheckConstraint("who <> ''", name="who"),
+        CheckConstraint("ends_at > begun_at", name="ends"),
+        Index("ix_web_sessions_ends_at", "ends_at"),
+    )
+
+    digest: Mapped[str] = mapped_column(C, primary_key=True)  # SHA-256 of what the cookie holds
+    who: Mapped[str]  # as in the audit
+    name: Mapped[str]  # to be shown
+    roles: Mapped[list[str]]
+    begun_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    ends_at: Mapped[datetime]  # whatever they do
+
+
+class ServiceToken(Base):
+    """What a program signs in with; only the digest is kept (`db.credentials`)."""
+
+    __tablename__ = "service_tokens"
+    __table_args__ = (
+        UniqueConstraint("digest"),
+        CheckConstraint("name ~ '^[a-z0-9][a-z0-9._-]{0,63}$'", name="name"),
+        CheckConstraint("role IN ('reader', 'supervisor', 'service', 'auditor')", name="role"),
+        CheckConstraint("digest ~ '^[0-9a-f]{64}$'", name="digest"),
+        CheckConstraint("expires_at > made_at", name="expires"),
+        Index(
+            "uq_service_tokens_name",
+            "name",
+            unique=True,
+            postgresql_where=text("revoked_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    digest: Mapped[str] = mapped_column(C)  # SHA-256
+    made_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    expires_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class Erased(Base):
+    """A study that was erased, or a patient whose studies up to that day were: a keyed stub.
+
+    Rows are added, and nothing else. What the archive still holds of it is never read again.
+    """
+
+    __tablename__ = "erased"
+    __table_args__ = (CheckConstraint("pseudonym ~ '^[ps]_[a-z2-7]{26}$'", name="keyed"),)
+
+    pseudonym: Mapped[str] = mapped_column(C, primary_key=True)
+    erased_on: Mapped[date] = mapped_column(primary_key=True, server_default=text("CURRENT_DATE"))
+
+
+class Export(Base):
+    """An object, or a table with a row, that went out of a study: what an erasure has to follow."""
+
+    __tablename__ = "exports"
+    __table_args__ = (
+        CheckConstraint("target IN ('folder', 's3', 'dicomweb', 'dicom')", name="target"),
+        CheckConstraint("(target = 'folder') = (host <> '')", name="host"),
+        UniqueConstraint("study_id", "place", "name", "host"),
+        Index("ix_exports_at", "at"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    kind: Mapped[str]
+    place: Mapped[str]  # a folder, s3://bucket/prefix/, a DICOMweb root or AET@host:port
+    name: Mapped[str]  # below the place
+    target: Mapped[str]
+    host: Mapped[str] = mapped_column(server_default="")  # on which the folder lies
+    sop_instance_uid: Mapped[str | None] = mapped_column(C)  # of the object; None: a table
+    at: Mapped[datetime] = mapped_column(server_default=func.now())  # the last time
+
+
+class Outcome(Base):
+    """What became of a breast after it was screened: what the figures are held against."""
+
+    __tablename__ = "outcomes"
+    __table_args__ = (
+        CheckConstraint("laterality IN ('L', 'R')", name="laterality"),
+        CheckConstraint("kind IN ('pathology', 'interval_cancer', 'assessment')", name="kind"),
+        CheckConstraint("kind <> 'interval_cancer' OR malignant", name="interval_cancer"),
+        # What makes importing the same again change nothing.
+        UniqueConstraint("study_id", "laterality", "kind", "found_on"),
+    )
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("studies.id"))
+    laterality: Mapped[str]
+    kind: Mapped[str]
+    found_on: Mapped[date]
+    malignant: Mapped[bool]
+    imported_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 
 class Reranking(Base):
@@ -652,3 +776,15 @@ class Patient(Base):
     birth_date: Mapped[str | None]  # as in the header: it may be no date
     sex: Mapped[str | None]
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Order(Base):
+    """What the hospital calls a study; goes with it. Added and read as `Patient` is."""
+
+    __tablename__ = "orders"
+    __table_args__ = {"schema": "identity"}  # noqa: RUF012 -- as SQLAlchemy declares it
+
+    study_pseudonym: Mapped[str] = mapped_column(
+        C, ForeignKey("studies.pseudonym", ondelete="CASCADE"), primary_key=True
+    )
+    accession_number: Mapped[str]

@@ -25,12 +25,13 @@ def driver_url(url: str) -> URL:
     return parsed
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, *, statement_timeout_s: int | None = None) -> Engine:
     """An engine whose pool asks a connection whether it still lives before handing it out.
 
     `url` may name a `passfile`. The connection's time zone is UTC, and a peer that vanished
-    is noticed within about a minute.
+    is noticed within about a minute. Without `statement_timeout_s` a statement may take for ever.
     """
+    bound = f" -c statement_timeout={statement_timeout_s}s" if statement_timeout_s else ""
     return create_engine(
         driver_url(url),
         pool_pre_ping=True,
@@ -38,7 +39,7 @@ def connect(url: str) -> Engine:
         connect_args={
             "connect_timeout": CONNECT_TIMEOUT,
             "application_name": "nightread",
-            "options": "-c timezone=UTC",
+            "options": f"-c timezone=UTC{bound}",
             "keepalives_idle": 30,
             "keepalives_interval": 10,
             "keepalives_count": 3,

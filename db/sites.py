@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,7 +19,13 @@ SITE_OF_OBJECT = """(
     ORDER BY length(sites.prefix) DESC LIMIT 1
 )"""
 MINUTES = "settle_minutes"
+READERS = "readers"
+FINDINGS = "findings"
 MOST_MINUTES = 7 * 24 * 60
+MOST_READERS = 5  # before arbitration
+
+# When a reader is shown what the release found: once asked for or decided, or as the page opens.
+Findings = Literal["after_look", "at_once"]
 
 
 class SiteError(Exception):
@@ -36,6 +42,8 @@ class Site:
     release: str | None  # digest of the active one; None: as the settings say
     release_name: str | None
     settle_minutes: int | None  # None: as the settings say
+    readers: int = 1  # independent decisions, blinded until all are in; then arbitration
+    findings: Findings = "after_look"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +80,39 @@ def _site(row: schema.Site, release_name: str | None) -> Site:
         policy = Policy.from_dict(row.policy)
     except ValueError as error:
         raise SiteError(f"The policy of the site {row.name!r} can't be used: {error}.") from None
+    for other in row.settings.keys() - {MINUTES, READERS, FINDINGS}:
+        raise SiteError(
+            f"The site {row.name!r} has a setting {other!r}, which is none of {MINUTES!r}, "
+            f"{READERS!r} and {FINDINGS!r}."
+        )
     return Site(
-        row.name, row.prefix, policy, row.release, release_name, _minutes(row.name, row.settings)
+        row.name,
+        row.prefix,
+        policy,
+        row.release,
+        release_name,
+        _whole(row, MINUTES, 0, MOST_MINUTES),
+        _whole(row, READERS, 1, MOST_READERS) or 1,
+        _findings(row),
     )
 
 
-def _minutes(name: str, settings: dict[str, Any]) -> int | None:
-    """The settling time, the only setting that a site has."""
-    for other in settings.keys() - {MINUTES}:
-        raise SiteError(f"The site {name!r} has a setting {other!r}, which is not {MINUTES!r}.")
-    minutes = settings.get(MINUTES)
-    whole = isinstance(minutes, int) and not isinstance(minutes, bool)
-    if minutes is not None and not (whole and 0 <= minutes <= MOST_MINUTES):
+def _whole(row: schema.Site, name: str, least: int, most: int) -> int | None:
+    value: Any = row.settings.get(name)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (whole and least <= value <= most):
         raise SiteError(
-            f"The site {name!r} has a {MINUTES!r} that is no whole number of 0 to {MOST_MINUTES}."
+            f"The site {row.name!r} has a {name!r} that is no whole number of {least} to {most}."
         )
-    return minutes
+    found: int | None = value
+    return found
+
+
+def _findings(row: schema.Site) -> Findings:
+    value: Any = row.settings.get(FINDINGS, "after_look")
+    if value not in get_args(Findings):
+        raise SiteError(
+            f"The site {row.name!r} has a {FINDINGS!r} that is neither 'after_look' nor 'at_once'."
+        )
+    found: Findings = value
+    return found

@@ -6,8 +6,8 @@ A row shows what `db.ranking` decided, and this module marks what is odd about i
 """
 
 import base64
-import binascii
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +21,7 @@ from db.filters import Filter, Place, statement
 from db.results import BreastScore
 from db.schema import Claim, Finding, Instance, Result, Study, WorklistRow
 from db.sites import DEFAULT
+from db.text import storable
 from mammo.codes import Level, Status
 
 # Warnings.
@@ -36,6 +37,9 @@ SITES = text(
     FROM sites
     """
 )
+
+
+MOST = 1 << 53  # rows before a page: JSON's whole numbers end there
 
 
 class InvalidCursor(ValueError):  # noqa: N818 -- says what it is
@@ -110,11 +114,22 @@ class _Cursor(NamedTuple):
         try:
             padded = cursor + "=" * (-len(cursor) % 4)
             rank, priority, descent, uid = json.loads(base64.urlsafe_b64decode(padded))
-            if not isinstance(uid, str):
-                raise InvalidCursor
-            return cls(int(rank), int(priority), float(descent), uid)
-        except (binascii.Error, UnicodeError, TypeError, ValueError) as error:
+            found = cls(int(rank), int(priority), float(descent), uid)
+        except (ArithmeticError, RecursionError, TypeError, ValueError) as error:
             raise InvalidCursor from error
+        whole = 0 <= found.rank < MOST and 0 <= found.priority < len(Level)
+        if not (
+            isinstance(uid, str) and whole and math.isfinite(found.descent) and storable(uid) == uid
+        ):
+            raise InvalidCursor
+        return found
+
+
+def item(session: Session, study_uid: str) -> WorklistItem | None:
+    """One study as the list shows it, with rank 1; None: it is not in the list."""
+    study = select(Study.id).where(Study.study_uid == study_uid).scalar_subquery()
+    rows = session.scalars(select(WorklistRow).where(WorklistRow.study_id == study)).all()
+    return next(iter(_items(session, rows, 0)), None)
 
 
 def counts(session: Session, site: str | None = None) -> dict[Level, int]:

@@ -57,6 +57,7 @@ class Breast:
     share: float  # of the image's area
     inverted: bool  # the flat background is brighter than the rest
     mask: Mask  # of the thumbnail
+    field: Box  # of the thumbnail: what was exposed, without frames and padding
     step: int  # native pixels per thumbnail pixel
 
 
@@ -78,7 +79,7 @@ def find(gray: Gray) -> Breast:
     native = Box(
         box.x0 * step, box.y0 * step, min(box.x1 * step, columns), min(box.y1 * step, rows)
     )
-    return Breast(native, side, clear, float(mask.mean()), _inverted(small), mask, step)
+    return Breast(native, side, clear, float(mask.mean()), _inverted(small), mask, field, step)
 
 
 def _bounds(mask: Mask) -> Box:

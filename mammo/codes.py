@@ -149,6 +149,7 @@ class Reason(StrEnum):
         "another rendering of an exposure already taken",
     )
     SUPERSEDED = "SUPERSEDED", Verdict.EXCLUDED, "repeat of a view; a later or better one is used"
+    ERASED = "ERASED", Verdict.EXCLUDED, "of a study or patient that was erased: never read again"
     NOT_DICOM = "NOT_DICOM", Verdict.QUARANTINED, "neither DICOM nor a known archive"
     HEADER_UNREADABLE = "HEADER_UNREADABLE", Verdict.QUARANTINED, "the data set cannot be parsed"
     HEADER_TOO_LARGE = (

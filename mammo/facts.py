@@ -37,6 +37,7 @@ class Identity:
     name: str = field(default="", repr=False)
     birth_date: str = field(default="", repr=False)
     sex: str = field(default="", repr=False)
+    accession_number: str = field(default="", repr=False)  # of the study, by the hospital's orders
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

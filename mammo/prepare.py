@@ -159,6 +159,7 @@ def read_hanging(header: Dataset, laterality: Laterality | None) -> Hanging:
 
 
 CHEST_WALL: dict[str, Side] = {"P": "right", "A": "left"}  # by the direction of columns
+OPPOSITE_SIDE: dict[Side, Side] = {"left": "right", "right": "left"}
 OPPOSITE = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
 
 

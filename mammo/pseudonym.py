@@ -12,6 +12,12 @@ _BITS = 128
 _SHARED_IDS = frozenset({"", "0", "UNKNOWN", "ANON", "ANONYMOUS", "NONE", "NULL", "N/A", "TEST"})
 
 
+def is_shared(patient_id: str) -> bool:
+    """Whether a Patient ID is empty, or one that many patients have."""
+    number = patient_id.strip().upper()
+    return number in _SHARED_IDS or not number.strip("0")
+
+
 class Pseudonyms:
     """Pseudonyms under one key. The key is a secret: keep it out of logs and workers."""
 
@@ -25,10 +31,9 @@ class Pseudonyms:
 
         An empty or obviously shared ID gives one of the study's own: it must not join patients.
         """
-        number = patient_id.strip().upper()
-        if number in _SHARED_IDS or not number.strip("0"):
+        if is_shared(patient_id):
             return self._of("p_", "study", study_uid)
-        return self._of("p_", issuer.strip().upper(), number)
+        return self._of("p_", issuer.strip().upper(), patient_id.strip().upper())
 
     def study(self, study_uid: str) -> str:
         """`s_…` of a Study Instance UID."""
@@ -41,6 +46,10 @@ class Pseudonyms:
         """
         stated = value.strip().upper()
         return self._of("t_", study_uid, name, stated) if stated else None
+
+    def object(self, bucket: str, key: str) -> str:
+        """`o_…` of an object's key."""
+        return self._of("o_", bucket, key)
 
     def _of(self, prefix: str, *parts: str) -> str:
         digest = hmac.digest(self._key, "\0".join(parts).encode(), hashlib.sha256)

@@ -25,6 +25,7 @@ def identity(header: DataSet) -> Identity:
         name=header.text(tags.PATIENT_NAME),
         birth_date=header.text(tags.BIRTH_DATE),
         sex=header.text(tags.PATIENT_SEX),
+        accession_number=header.text(tags.ACCESSION_NUMBER),
     )
 
 

@@ -43,11 +43,33 @@ class Voi:
         return np.asarray(cv2.LUT(pixels.view(np.uint16), self.table), np.uint8)
 
 
+class Window(NamedTuple):
+    """A window of modality values, and the function that it is put into (PS3.3 C.11.2.1.2)."""
+
+    function: str  # a key of FUNCTIONS
+    center: float
+    width: float
+
+
 class Alternative(NamedTuple):
     """One rendering that the header offers; exactly one is applied (PS3.3 C.11.2)."""
 
     output: Values  # 0 to 1 for each stored value
     explanation: str
+    flags: tuple[Flag, ...]
+    window: Window | None = None  # None: a LUT
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rendering:
+    """The rendering of one image, at full depth: before it becomes eight bits."""
+
+    stored: NDArray[np.int64]  # every value that Bits Stored allows, ascending
+    values: Values  # what the modality transform makes of each
+    padded: NDArray[np.bool_]  # which of them are padding, and shown black
+    choice: Choice
+    chosen: Alternative
+    inverted: bool  # low values are bright
     flags: tuple[Flag, ...]
 
 
@@ -59,12 +81,32 @@ def choose(header: Dataset, pixels: Stored) -> Voi:
     without sense (width zero, empty LUT, text for a number) make an alternative unusable; they
     never raise.
     """
+    return in_gray(render(header, pixels))
+
+
+def render(header: Dataset, pixels: Stored) -> Rendering:
+    """What `choose` takes, at full depth."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's texts hold values of the header
-        return _choose(header, pixels)
+        return _render(header, pixels)
 
 
-def _choose(header: Dataset, pixels: Stored) -> Voi:
+def in_gray(rendering: Rendering) -> Voi:
+    """A rendering as grays of eight bits."""
+    gray = _gray(rendering.chosen, inverted=rendering.inverted)
+    gray[rendering.padded] = 0
+    table = np.zeros(1 << 16, np.uint8)
+    table[rendering.stored & 0xFFFF] = gray
+    return Voi(table, rendering.choice, rendering.chosen.explanation, rendering.flags)
+
+
+def _gray(chosen: Alternative, *, inverted: bool) -> NDArray[np.uint8]:
+    """The gray of each stored value, were none of them padding."""
+    gray = np.asarray(np.rint(chosen.output * 255), np.uint8)
+    return 255 - gray if inverted else gray
+
+
+def _render(header: Dataset, pixels: Stored) -> Rendering:
     stored = _domain(header, signed=pixels.dtype == np.int16)
     padded, flags = _padding(header, stored, pixels)
     values = _modality(header, stored)
@@ -74,18 +116,14 @@ def _choose(header: Dataset, pixels: Stored) -> Voi:
         choice, chosen = "window", next(_windows(header, values), None)
     if chosen is None:
         choice, chosen = "none", _used_range(values, stored, padded, pixels)
-    gray = np.rint(chosen.output * 255).astype(np.uint8)
-    if _inverted(header):
-        gray = 255 - gray
-    if padded.any() and int(np.ptp(gray[padded])) > PADDING_SPAN:
+    inverted = _inverted(header)
+    if padded.any() and int(np.ptp(_gray(chosen, inverted=inverted)[padded])) > PADDING_SPAN:
+        padded = np.zeros(len(stored), np.bool_)
         flags += (Flag.W_PADDING_IMPLAUSIBLE,)
-    else:
-        gray[padded] = 0
     if _polarity_conflict(header):
         flags += (Flag.W_POLARITY_CONFLICT,)
-    table = np.zeros(1 << 16, np.uint8)
-    table[stored & 0xFFFF] = gray
-    return Voi(table, choice, chosen.explanation, flags + chosen.flags)
+    flags += chosen.flags
+    return Rendering(stored, values, padded, choice, chosen, inverted, flags)
 
 
 def _domain(header: Dataset, *, signed: bool) -> NDArray[np.int64]:
@@ -169,7 +207,8 @@ def _windows(header: Dataset, values: Values) -> Iterator[Alternative]:
     )
     for explanation, center, width in sorted(offered, key=lambda offer: _unusual(offer[0])):
         if np.isfinite([center, width]).all() and width > 0 and width >= narrowest:
-            yield Alternative(shape(values, center, width), explanation, flags)
+            window = Window(function if function in FUNCTIONS else "LINEAR", center, width)
+            yield Alternative(shape(values, center, width), explanation, flags, window)
 
 
 def linear(x: Values, center: float, width: float) -> Values:
@@ -210,8 +249,10 @@ def _used_range(
         used[np.unique(pixels).astype(np.int64) - first] = True
         used &= ~padded
     low, high = values[used].min(), values[used].max()
-    output = np.clip((values - low) / max(high - low, 1e-9), 0, 1)
-    return Alternative(output, "", (Flag.W_VOI_MISSING,))
+    width = max(high - low, 1e-9)
+    output = np.clip((values - low) / width, 0, 1)
+    window = Window("LINEAR_EXACT", float(low + high) / 2, float(width))
+    return Alternative(output, "", (Flag.W_VOI_MISSING,), window)
 
 
 def _inverted(header: Dataset) -> bool:

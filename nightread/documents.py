@@ -83,13 +83,15 @@ def rejudged(found: Rejudged) -> shapes.RejudgeDocument:
 
 def worklist(page: WorklistPage) -> shapes.WorklistDocument:
     return shapes.WorklistDocument(
-        items=[_item(item) for item in page.items],
+        items=[listed(item) for item in page.items],
         counts={str(level): n for level, n in page.counts.items()},
         next=page.next,
     )
 
 
-def _item(item: Item) -> shapes.WorklistItem:
+def listed(item: Item) -> shapes.WorklistItem:
+    """A study as the list shows it."""
+
     def breast(side: str) -> shapes.BreastShape | None:
         said = item.breasts.get(side)
         if said is None:

@@ -61,9 +61,9 @@ def document(found: "Report", written: Path | None) -> EvaluateDocument:
 def lines(document: EvaluateDocument) -> Iterator[str]:
     """The figures that are looked for first."""
     for one in document.sets:
-        known = {(f.unit, f.name): f for f in one.figures}
-        shown = [known[key] for key in SHOWN if key in known]
-        said = ", ".join(f"{f.name} by {f.unit} {_figure(f)}" for f in shown)
+        found = {(f.unit, f.name): f for f in one.figures}
+        shown = [found[key] for key in SHOWN if key in found]
+        said = ", ".join(f"{f.name} by {f.unit} {figure(f)}" for f in shown)
         yield f"{one.name}: {one.images} images, {one.patients} patients; {said}"
     for pair in document.pairs:
         if pair.unit == "breast" and pair.difference is not None:
@@ -97,9 +97,9 @@ def _set(name: str, summary: "Summary") -> EvaluatedSet:
             EvaluatedFigure(
                 unit=str(f.unit),
                 name=f.name,
-                value=_known(f.interval.value),
-                low=_known(f.interval.low),
-                high=_known(f.interval.high),
+                value=known(f.interval.value),
+                low=known(f.interval.low),
+                high=known(f.interval.high),
                 definition=f.definition,
             )
             for f in summary.figures
@@ -114,16 +114,17 @@ def _pair(one: "Pair") -> EvaluatedPair:
         second=one.names[1],
         cases=one.cases,
         malignant=one.malignant,
-        aucs=(_known(one.aucs[0].value), _known(one.aucs[1].value)),
-        difference=_known(one.difference.value),
-        low=_known(one.difference.low),
-        high=_known(one.difference.high),
-        z=_known(one.z),
-        p=_known(one.p),
+        aucs=(known(one.aucs[0].value), known(one.aucs[1].value)),
+        difference=known(one.difference.value),
+        low=known(one.difference.low),
+        high=known(one.difference.high),
+        z=known(one.z),
+        p=known(one.p),
     )
 
 
-def _known(value: float) -> float | None:
+def known(value: float) -> float | None:
+    """A figure as JSON has it: NaN is null."""
     return None if isnan(value) else value
 
 
@@ -131,7 +132,8 @@ def _p(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "below 0.001"
 
 
-def _figure(f: EvaluatedFigure) -> str:
+def figure(f: EvaluatedFigure) -> str:
+    """A figure with its interval, to read."""
     if f.value is None:
         return "undefined"
     bounds = "" if f.low is None or f.high is None else f" [{f.low:.2f}, {f.high:.2f}]"

@@ -6,7 +6,7 @@ from functools import partial
 
 from sqlalchemy import Engine
 
-from db.exports import ExportedInstance, ExportedStudy, NothingToExport, export, who
+from db.exports import ExportedInstance, ExportedStudy, NothingToExport, export, note, who
 from db.session import connect, in_transaction
 from mammo.codes import Reason
 from mammo.facts import Identity
@@ -17,7 +17,7 @@ from nightread.export.gather import gather
 from nightread.export.kinds import TABLES, Kind
 from nightread.export.objects import Exported, objects
 from nightread.export.tables import tables
-from nightread.export.targets import opened, parse
+from nightread.export.targets import Target, address, opened, parse
 from nightread.jobs import said_plainly, store_config
 from nightread.settings import Settings
 from nightread.shapes import ExportDocument, ExportedObject
@@ -44,6 +44,7 @@ def send(names: Sequence[str], kind: Kind, to: str, settings: Settings) -> Expor
             with opened(target, settings) as out:
                 sent = []
                 for item in _made(wanted, kind, engine, registrar, settings):
+                    _note(engine, wanted, kind, target, item)
                     out(item)
                     sent.append(_told(item))
     finally:
@@ -121,6 +122,23 @@ def _read(store: StoreConfig, study: ExportedStudy, instance: ExportedInstance) 
             f"An image of the study {study.pseudonym} is gone or changed since it was screened: "
             "run `nightread screen`, then export again."
         ) from None
+
+
+def _note(
+    engine: Engine, wanted: Sequence[str], kind: Kind, target: Target, item: Exported
+) -> None:
+    """Before it goes out: whatever happens then, an erasure knows where to look."""
+    if item.dataset is None:
+        studies, uid = wanted, None
+    else:
+        studies = [str(item.dataset.StudyInstanceUID)]
+        uid = str(item.dataset.SOPInstanceUID)
+    try:
+        in_transaction(
+            engine, lambda s: note(s, studies, str(kind), address(target), item.name, uid)
+        )
+    except NothingToExport as error:
+        raise Refused(str(error)) from None
 
 
 def _told(item: Exported) -> ExportedObject:

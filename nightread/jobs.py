@@ -35,7 +35,10 @@ _UNDEFINED_TABLE, _NO_PERMISSION = "42P01", "42501"
 _RIGHTS = {
     "database_url": "make it a member of nightread_app",
     "identity_database_url": "make it a member of nightread_identity",
+    "erasure_database_url": "make it a member of nightread_erasure",
     "migration_database_url": "name the schema's owner in NIGHTREAD_MIGRATION_DATABASE_URL",
+    "web_database_url": "grant it what docs/web.md lists",
+    "audit_database_url": "make it a member of nightread_auditor",
 }
 
 
@@ -69,6 +72,18 @@ def triton_config(settings: Settings) -> TritonConfig:
     return TritonConfig(settings.triton_urls, str(ca) if ca else None)
 
 
+def pseudonyms_of(settings: Settings) -> Pseudonyms:
+    """Under the key that the settings name; raises `ConfigurationError` when it can't be used."""
+    key = Path(settings.need("pseudonym_key_file"))
+    try:
+        return Pseudonyms(key.read_bytes().strip())
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"The pseudonym key in {key} can't be used: {error}; "
+            "32 random bytes will do: head -c 32 /dev/urandom"
+        ) from None
+
+
 def job_of(
     settings: Settings,
     prefix: runs.Prefix,
@@ -78,14 +93,7 @@ def job_of(
     limit: int | None = None,
 ) -> Job:
     """A job as the settings say; raises `ConfigurationError` for what is missing."""
-    key = Path(settings.need("pseudonym_key_file"))
-    try:
-        pseudonyms = Pseudonyms(key.read_bytes().strip())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"The pseudonym key in {key} can't be used: {error}; "
-            "32 random bytes will do: head -c 32 /dev/urandom"
-        ) from None
+    pseudonyms = pseudonyms_of(settings)
     return Job(
         prefix=prefix,
         release=release,
@@ -104,7 +112,14 @@ def job_of(
     )
 
 
-Login = Literal["database_url", "identity_database_url", "migration_database_url"]
+Login = Literal[
+    "audit_database_url",
+    "database_url",
+    "erasure_database_url",
+    "identity_database_url",
+    "migration_database_url",
+    "web_database_url",
+]
 
 
 @contextmanager

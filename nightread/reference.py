@@ -1,7 +1,7 @@
 """Writes what is said of the code from the code itself.
 
-`python -m nightread.reference` rewrites docs/cli.md (every command's help and JSON shape) and
-ARCHITECTURE.md's table of modules; a test compares both.
+`python -m nightread.reference` rewrites docs/cli.md (every command's help and JSON shape),
+ARCHITECTURE.md's table of modules and docs/web.md's table of routes; a test compares them.
 """
 
 import ast
@@ -15,15 +15,21 @@ from typer.main import get_command
 from nightread import errors, shapes
 from nightread.cli.app import app
 from nightread.cli.screen import TRY_AGAIN
+from nightread.settings import Settings
+from nightread.web.access_table import rows
+from nightread.web.app import create_app
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "cli.md"
 MAP = ROOT / "ARCHITECTURE.md"
+WEB = ROOT / "docs" / "web.md"
+ROUTES, END_OF_ROUTES = "<!-- routes:", "<!-- end of routes -->"
 ROOMS = ("mammo", "triton_repo", "db", "ray_jobs", "training", "nightread", "benchmarks")
 BEGIN, END = "<!-- modules:", "<!-- end of modules -->"
 DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "data check": (shapes.DataCheckDocument, "one document"),
     "demo": (shapes.DemoDocument, "one document"),
+    "erase": (shapes.EraseDocument, "one document"),
     "evaluate": (shapes.EvaluateDocument, "one document"),
     "export": (shapes.ExportDocument, "one document"),
     "index": (shapes.RejudgeDocument, "one document"),
@@ -32,10 +38,14 @@ DOCUMENTS: dict[str, tuple[type[BaseModel], str]] = {
     "models promote": (shapes.PromoteDocument, "one document"),
     "models show": (shapes.ShowDocument, "one document"),
     "models verify": (shapes.VerifyDocument, "one document"),
+    "outcomes import": (shapes.OutcomesDocument, "one document"),
     "prepare": (shapes.PrepareDocument, "one document"),
+    "retention run": (shapes.RetentionDocument, "one document"),
     "screen": (shapes.ScreenDocument, "one document"),
     "stack status": (shapes.ServiceStatus, "a list"),
     "status": (shapes.StatusDocument, "one document; with --watch one a line"),
+    "tokens issue": (shapes.IssuedToken, "one document"),
+    "tokens list": (shapes.TokenShape, "a list"),
     "worklist": (shapes.WorklistDocument, "one document"),
 }
 EXIT_CODES = (
@@ -67,6 +77,9 @@ def page() -> str:
         if name in DOCUMENTS:
             model, how = DOCUMENTS[name]
             lines += [f"`--json` prints {how}:", "", "```", *_shape(model), "```", ""]
+        if name == "evaluate":
+            shape = _shape(shapes.EvaluateWorklistDocument)
+            lines += ["With `--from-worklist`:", "", "```", *shape, "```", ""]
     return "\n".join(lines)
 
 
@@ -148,6 +161,25 @@ def _modules() -> str:
     return "\n".join(lines)
 
 
+def web() -> str:
+    """docs/web.md with a line for each route: for whom it is."""
+    # None of these is asked: making the application connects to nothing.
+    settings = Settings.model_construct(
+        web_database_url="postgresql+psycopg2://server@db.example/nightread",
+        web_public_url="https://worklist.example",
+        oidc_issuer="https://login.example",
+        oidc_client_id="nightread",
+    )
+    lines = ["", "| route | for |", "| --- | --- |"]
+    lines += [f"| `{row.method} {row.path}` | {row.who} |" for row in rows(create_app(settings))]
+    head, _, rest = WEB.read_text().partition(ROUTES)
+    opening, _, _ = rest.partition("\n")
+    tail = rest.partition(END_OF_ROUTES)[2]
+    table = "\n".join(lines)
+    return f"{head}{ROUTES}{opening}\n{table}\n\n{END_OF_ROUTES}{tail}"
+
+
 if __name__ == "__main__":
     PAGE.write_text(page())
     MAP.write_text(architecture())
+    WEB.write_text(web())

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, FilePath, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, FilePath, NonNegativeInt, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -47,6 +47,12 @@ def _http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def _issuer(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#]+", value):
+        raise ValueError("it must be the issuer's URL, without query")
+    return value
+
+
 def _addresses(value: str) -> str:
     parts = [part.strip() for part in value.split(",")]
     if not all(_ADDRESS.fullmatch(part) for part in parts):
@@ -60,15 +66,36 @@ def _ae_title(value: str) -> str:
     return value
 
 
+def _s3_prefix(value: str) -> str:
+    if not re.fullmatch(r"s3://[^/\s]+/(\S*/)?", value):
+        raise ValueError("it must be s3://BUCKET/ or s3://BUCKET/PREFIX/, with a slash at its end")
+    return value
+
+
+def _viewer(value: str) -> str:
+    """A URL with names in braces for what is filled in."""
+    names = set(re.findall(r"\{(\w*)\}", value))
+    if not re.match(r"https?://[^/\s]+/", value) or not names:
+        raise ValueError("it must be a URL with {study_uid}, {accession_number} or both")
+    if other := names - {"study_uid", "accession_number"}:
+        raise ValueError(f"nothing is known of {{{min(other)}}}")
+    return value
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
+S3Prefix = Annotated[str, AfterValidator(_s3_prefix)]
+ViewerUrl = Annotated[str, AfterValidator(_viewer)]
+Issuer = Annotated[str, AfterValidator(_issuer)]
+Port = Annotated[int, Field(ge=0, le=65535)]
 Addresses = Annotated[str, AfterValidator(_addresses)]
 
 EXAMPLES = {
     "database_url": "postgresql://nightread@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "migration_database_url": "postgresql://owner@db.example:5432/nightread?passfile=/root/.pgpass",
     "identity_database_url": "postgresql://registrar@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "erasure_database_url": "postgresql://eraser@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
     "s3_endpoint_url": "https://s3.example:9000",
     "s3_region": "eu-central-1",
     "s3_ca_bundle": "/etc/nightread/s3-ca.pem",
@@ -88,7 +115,35 @@ EXAMPLES = {
     "dicomweb_ca": "/etc/nightread/pacs-ca.pem",
     "dicomweb_credentials_file": "/etc/nightread/pacs-credentials",
     "dicom_aet": "NIGHTREAD",
+    "backup_days": "35",
+    "keep_superseded_days": "730",
+    "keep_runs_days": "730",
+    "keep_counts_days": "1825",
+    "keep_exports_days": "3650",
+    "keep_sign_ins_days": "30",
     "triton_env": ".venv-triton",
+    "previews_url": "s3://previews/",
+    "previews_s3_credentials_file": "/etc/nightread/previews-credentials",
+    "pacs_viewer_url": "https://pacs.example/viewer?StudyInstanceUIDs={study_uid}",
+    "web_database_url": "postgresql://server@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "web_host": "127.0.0.1",
+    "web_port": "8090",
+    "web_public_url": "https://worklist.example",
+    "web_proxies": "10.0.0.7",
+    "web_key_file": "/etc/nightread/web.key",
+    "web_local_sign_in": "true",
+    "web_idle_minutes": "30",
+    "web_session_hours": "12",
+    "web_requests_per_minute": "600",
+    "oidc_issuer": "https://login.example/realms/hospital",
+    "oidc_client_id": "nightread",
+    "oidc_client_secret_file": "/etc/nightread/oidc-secret",
+    "oidc_ca": "/etc/nightread/login-ca.pem",
+    "oidc_who_claim": "sub",
+    "oidc_roles_claim": "groups",
+    "oidc_role_prefix": "nightread-",
+    "audit_database_url": "postgresql://archivist@db.example:5432/nightread?passfile=/etc/nightread/pgpass",
+    "audit_key_file": "/etc/nightread/audit.pem",
 }
 
 
@@ -102,6 +157,9 @@ class Settings(BaseSettings):
     database_url: DatabaseUrl | None = None  # the job's login
     migration_database_url: DatabaseUrl | None = None  # the schema owner's; else the job's
     identity_database_url: DatabaseUrl | None = None  # who may ask whose a pseudonym is
+    erasure_database_url: DatabaseUrl | None = (
+        None  # who may erase, and delete what is kept no longer
+    )
     s3_endpoint_url: HttpUrl | None = None  # None: AWS itself
     s3_region: str | None = None
     s3_ca_bundle: FilePath | None = None
@@ -121,7 +179,36 @@ class Settings(BaseSettings):
     dicomweb_ca: FilePath | None = None  # None: the system's
     dicomweb_credentials_file: FilePath | None = None  # `user:password` or `Bearer TOKEN`
     dicom_aet: AeTitle = "NIGHTREAD"  # what we call ourselves to a PACS
+    backup_days: NonNegativeInt | None = None  # how long a backup is kept; None: nobody has said
+    # After how many days what is kept no longer goes; None: never.
+    keep_superseded_days: PositiveInt | None = None  # results that another one took the place of
+    keep_runs_days: PositiveInt | None = None  # runs that ended
+    keep_counts_days: PositiveInt | None = None  # scores of sites by night
+    keep_exports_days: PositiveInt | None = None  # what went out where
+    keep_sign_ins_days: PositiveInt | None = None  # sessions and tokens that ended
     triton_env: Path | None = None  # None: `.venv-triton` beside our own environment
+    previews_url: S3Prefix | None = None  # where previews are kept; None: nobody sees images
+    previews_s3_credentials_file: FilePath | None = None  # None: those that read the archive
+    pacs_viewer_url: ViewerUrl | None = None  # of a study in the hospital's own viewer
+    web_database_url: DatabaseUrl | None = None  # the server's login
+    web_host: str = "127.0.0.1"  # where the server listens
+    web_port: Port = 8090
+    web_public_url: HttpUrl | None = None  # as browsers see it; None: http at host and port
+    web_proxies: str = ""  # whose X-Forwarded-For is believed, with commas between
+    web_key_file: FilePath | None = None  # the same for several servers; None: drawn at start
+    web_local_sign_in: bool = False  # anybody on this machine who has the code; loopback alone
+    web_idle_minutes: PositiveInt = 30  # without a request, then one signs in again
+    web_session_hours: PositiveInt = 12  # whatever one does, then one signs in again
+    web_requests_per_minute: PositiveInt = 600  # of one person or program
+    oidc_issuer: Issuer | None = None  # who says who somebody is
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: FilePath | None = None  # None: a public client, PKCE alone
+    oidc_ca: FilePath | None = None  # None: the system's
+    oidc_who_claim: str = "sub"  # what somebody is called in claims, decisions and the audit
+    oidc_roles_claim: str = "roles"  # a claim that lists roles; dots lead into objects
+    oidc_role_prefix: str = "nightread-"  # before a role's name in that list
+    audit_database_url: DatabaseUrl | None = None  # who takes the audit away
+    audit_key_file: FilePath | None = None  # Ed25519, PEM: signs what is taken away
 
     @classmethod
     def settings_customise_sources(
@@ -145,10 +232,14 @@ class Settings(BaseSettings):
         self,
         name: Literal[
             "database_url",
+            "erasure_database_url",
             "identity_database_url",
             "migration_database_url",
             "pseudonym_key_file",
             "triton_url",
+            "web_database_url",
+            "audit_database_url",
+            "audit_key_file",
         ],
     ) -> str:
         """A setting that this command can't do without. Raises ConfigurationError."""

@@ -3,6 +3,7 @@
 Fields may be added; none is renamed or dropped without a major version and a CHANGELOG entry.
 """
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -275,6 +276,26 @@ class RejudgeDocument(Shape):
     moved: int  # objects that belong to another site now
 
 
+class IssuedToken(Shape):
+    """`nightread tokens issue --json`. The token is shown this once."""
+
+    name: str
+    role: str
+    token: str
+    expires_at: datetime
+
+
+class TokenShape(Shape):
+    """`nightread tokens list --json`: a list of these."""
+
+    name: str
+    role: str
+    made_at: datetime
+    expires_at: datetime
+    revoked_at: datetime | None
+    used_at: datetime | None
+
+
 class ServiceStatus(Shape):
     """`nightread stack status --json`: a list of these."""
 
@@ -466,3 +487,96 @@ class EvaluateDocument(Shape):
     sets: list[EvaluatedSet]
     pairs: list[EvaluatedPair]
     recomputed: RecomputedFigures | None  # null: the run has no figures of its own
+
+
+class ErasedStudyShape(Shape):
+    pseudonym: str  # the stub that stays
+    known: bool  # false: it had been erased before
+    rows: dict[str, int]  # by table; of `instances` nothing is left but that they are there
+    objects: int  # of the archive, known no longer by their keys
+    previews: int
+    exports: int  # removed from folders of this machine and from buckets
+
+
+class LeftShape(Shape):
+    """What a person has to see to."""
+
+    study: str | None  # pseudonym
+    what: str
+    where: str
+
+
+class EraseDocument(Shape):
+    """`nightread erase --json`."""
+
+    dry_run: bool  # nothing was removed: what would be
+    patient: str | None  # pseudonym: the stub that stays
+    studies: list[ErasedStudyShape]
+    left: list[LeftShape]
+    backups_until: str | None  # the day on which the last backup is gone; null: nobody has said
+
+
+class RetentionDocument(Shape):
+    """`nightread retention run --json`."""
+
+    dry_run: bool  # nothing was removed: what would be
+    removed: dict[str, int]  # superseded (results), runs, counts (nights), exports
+    kept_for_good: list[str]  # of these, for which no setting says how long
+
+
+class WrongLine(Shape):
+    line: int
+    what: str
+
+
+class OutcomesDocument(Shape):
+    """`nightread outcomes import --json`."""
+
+    new: int
+    changed: int  # the same breast, kind and day, with another result
+    unchanged: int
+    unknown: list[int]  # lines of studies that are not in the index
+    erased: list[int]  # lines of studies that were erased
+    wrong: list[WrongLine]  # the first thousand
+    wrong_lines: int
+
+
+class LevelVerified(Shape):
+    studies: int
+    without_outcome: int
+
+
+class WorklistSet(Shape):
+    """Figures over studies with outcomes."""
+
+    name: str  # all, or score_not_seen: none whose reader had seen the score before deciding
+    studies: int  # whose truth is known
+    malignant: int
+    figures: list[EvaluatedFigure]
+
+
+class WorklistGroup(Shape):
+    """What one release said of the studies of one site, or of all."""
+
+    release: str
+    release_name: str
+    site: str | None  # null: all
+    studies: int  # of which the release's word is current
+    not_scored: int
+    levels: dict[str, LevelVerified]
+    at_or_above: dict[str, float]  # by level, the share of all scored: known without outcomes
+    without_outcome: int
+    short_follow_up: int  # with outcomes that do not tell yet
+    malignant_not_scored: int  # a person looked for themselves
+    score_seen: int  # with an outcome, decided on after the score was seen
+    decided: int  # with an outcome and a decision
+    unverified: list[str]  # pseudonyms, recalled ones first: the first hundred; of a site alone
+    sets: list[WorklistSet]
+
+
+class EvaluateWorklistDocument(Shape):
+    """`nightread evaluate --from-worklist --json`."""
+
+    follow_up_days: int
+    groups: list[WorklistGroup]
+    remarks: list[str]  # what these figures do not say

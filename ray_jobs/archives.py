@@ -14,7 +14,6 @@ from typing import Any
 import structlog
 from sqlalchemy.orm import Session
 
-from db import index
 from db import looks as kept
 from db.index import IndexedInstance, ObjectOutcome
 from db.looks import Look, Unseen
@@ -26,7 +25,7 @@ from mammo.verdict import Policy
 from ray_jobs import breadcrumbs
 from ray_jobs.archive.walk import MemberRead
 from ray_jobs.faults import InferenceLost, StoreLost
-from ray_jobs.indexing import bad_member, instance_of
+from ray_jobs.indexing import bad_member, instance_of, write
 from ray_jobs.job import Job, Running
 from ray_jobs.looks import stored
 from ray_jobs.pieces import IMAGES, Piece
@@ -174,12 +173,12 @@ def _index(job: Job, run: Running, target: ArchiveToRead, piece: Piece, first: i
     outcome = ObjectOutcome(target.object_id, piece.reason, instances, first, piece.last)
     looks = _looks(piece)
 
-    def write(session: Session) -> None:
-        index.indexed(session, [outcome])
+    def write_down(session: Session) -> None:
+        write(session, [outcome], job.pseudonyms)
         kept.keep(session, run.id, target.object_id, looks)
 
     began = perf_counter()
-    in_transaction(job.engine, write)
+    in_transaction(job.engine, write_down)
     run.spent("write", perf_counter() - began)
     if piece.last:
         run.progress.indexed(1)

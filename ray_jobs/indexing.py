@@ -8,8 +8,10 @@ from time import perf_counter
 from typing import NamedTuple
 
 import structlog
+from sqlalchemy.orm import Session
 
 from db import index
+from db.erased import hide, unhidden
 from db.index import IndexedInstance, ListedObject, ObjectOutcome, ObjectRef
 from db.session import in_transaction
 from mammo.codes import Reason
@@ -72,8 +74,15 @@ def _to_read(job: Job, run: Running) -> Iterator[Batch]:
 
 
 def _note(job: Job, run: Running, page: list[Listed]) -> Callable[..., list[ObjectRef]]:
+    bucket = job.prefix.bucket
     rows = [ListedObject(item.key, item.etag, item.size, item.modified) for item in page]
-    return lambda session: index.listed(session, run.id, job.prefix.bucket, rows)
+    keys = [row.key for row in rows]
+
+    def note(session: Session) -> list[ObjectRef]:
+        left = unhidden(session, run.id, bucket, keys, job.pseudonyms)
+        return index.listed(session, run.id, bucket, [row for row in rows if row.key in left])
+
+    return note
 
 
 def _batch(policy: Policy, refs: list[ObjectRef]) -> Batch:
@@ -123,11 +132,17 @@ def _write(
     version = policy.rule_version
     outcomes = [outcome_of(read, job.pseudonyms, version) for read in headers.objects]
     began = perf_counter()
-    in_transaction(job.engine, lambda session: index.indexed(session, outcomes))
+    in_transaction(job.engine, lambda session: write(session, outcomes, job.pseudonyms))
     run.spent("write", perf_counter() - began)
     run.progress.indexed(len(headers.objects))
     run.alive()
     return headers.archives
+
+
+def write(session: Session, outcomes: list[ObjectOutcome], pseudonyms: Pseudonyms) -> None:
+    """Write down what objects hold; of those that hold erased studies alone, not even the key."""
+    index.indexed(session, outcomes)
+    hide(session, [outcome.object_id for outcome in outcomes], pseudonyms)
 
 
 def outcome_of(read: ObjectRead, pseudonyms: Pseudonyms, rule_version: str) -> ObjectOutcome:

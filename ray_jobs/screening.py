@@ -117,7 +117,8 @@ def _pass(
                     job.engine,
                     lambda s, study=study: plan.count_attempt(s, run.id, study),  # type: ignore[misc]
                 )
-                yield _Waiting(study, arranged, attempt)
+                if attempt:
+                    yield _Waiting(study, arranged, attempt)
 
     for ended in finished(able(), submit, run.window, run.patience_s, run.alive):
         outcome = _outcome(ended)

@@ -41,6 +41,7 @@ LOGGED = frozenset(
         *("objects", "screened", "scored", "not_scored", "bytes_read", "bytes_needed"),
         *("instance", "syntax", "apart", "tolerable", "why"),  # of two decoders
         *("stage", "peak_mb", "how", "hint"),  # of a death: sentences of ours
+        *("at", "method", "status", "ms"),  # of an answer
         *("requests", "shared", "retries", "ejections", "failures", "mean_s", "slowest_s"),
     }
 )

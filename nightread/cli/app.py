@@ -8,20 +8,26 @@ from typing import NoReturn
 import typer
 
 from nightread.cli import (
+    audit,
     canary,
     data,
     db,
     demo,
+    erase,
     evaluate,
     export,
     index,
     inspect,
     models,
+    outcomes,
     phantoms,
     prepare,
+    retention,
     screen,
+    serve,
     stack,
     status,
+    tokens,
     worklist,
 )
 from nightread.errors import NightreadError
@@ -44,11 +50,17 @@ app.command("worklist")(worklist.command)
 app.command("status")(status.command)
 app.command("index")(index.command)
 app.command("canary")(canary.command)
+app.command("serve")(serve.command)
 app.command("export")(export.command)
+app.command("erase")(erase.command)
 app.command("evaluate")(evaluate.command)
 app.add_typer(models.app, name="models")
 app.add_typer(db.app, name="db")
 app.add_typer(data.app, name="data")
+app.add_typer(audit.app, name="audit")
+app.add_typer(tokens.app, name="tokens")
+app.add_typer(outcomes.app, name="outcomes")
+app.add_typer(retention.app, name="retention")
 
 
 def main() -> NoReturn:

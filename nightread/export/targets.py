@@ -1,13 +1,15 @@
 """Where exports go: a folder, a bucket, or a PACS by DICOMweb or C-STORE."""
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from db.exports import Address
 from nightread.errors import ServiceError, UsageError
 from nightread.export.objects import Exported
 from nightread.jobs import parse_prefix, store_config
@@ -87,6 +89,27 @@ def parse(to: str) -> Target:
     return Folder(Path(to))
 
 
+def address(target: Target) -> Address:
+    """What is noted of where it goes."""
+    match target:
+        case Folder(path):
+            return Address("folder", str(path.resolve()), os.uname().nodename)
+        case Bucket(bucket, prefix):
+            return Address("s3", f"s3://{bucket}/{prefix}")
+        case Web(url):
+            return Address("dicomweb", url)
+        case Peer(title, host, port):
+            return Address("dicom", f"{title}@{host}:{port}")
+
+
+def export_store(settings: Settings) -> store.StoreConfig:
+    """How the buckets of exports are reached."""
+    config = store_config(settings)
+    if settings.export_s3_credentials_file is None:
+        return config
+    return replace(config, credentials_file=str(settings.export_s3_credentials_file))
+
+
 @contextmanager
 def opened(target: Target, settings: Settings) -> Iterator[Send]:
     """What sends one object after the other to a target.
@@ -124,10 +147,7 @@ def _folder(path: Path) -> Send:
 
 
 def _bucket(bucket: str, prefix: str, settings: Settings) -> Send:
-    config = store_config(settings)
-    if settings.export_s3_credentials_file:
-        login = str(settings.export_s3_credentials_file)
-        config = store.StoreConfig(config.endpoint_url, config.region, config.ca_bundle, login)
+    config = export_store(settings)
     client = store.client(config)
 
     def send(item: Exported) -> None:

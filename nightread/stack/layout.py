@@ -50,8 +50,23 @@ class Layout:
         return self.root / "aws-credentials"
 
     @property
+    def previews_credentials_file(self) -> Path:
+        """As its `default`: the web application's own, which reads and writes previews."""
+        return self.root / "aws-previews-credentials"
+
+    @property
     def pseudonym_key_file(self) -> Path:
         return self.root / "pseudonym.key"
+
+    @property
+    def web_key_file(self) -> Path:
+        """Signs what a browser holds while somebody signs in."""
+        return self.root / "web.key"
+
+    @property
+    def audit_key_file(self) -> Path:
+        """Ed25519, PEM: signs what `audit export` writes."""
+        return self.root / "audit.pem"
 
     @property
     def seaweedfs(self) -> Path:

@@ -10,10 +10,33 @@ from psycopg2.extensions import ISOLATION_LEVEL_AUTOCOMMIT, connection, encrypt_
 from sqlalchemy import URL
 
 from nightread.stack.ports import HOST
-from nightread.stack.postgres import DATABASE, IDENTITY, JOB, OWNER, password
+from nightread.stack.postgres import (
+    AUDIT,
+    DATABASE,
+    ERASURE,
+    IDENTITY,
+    JOB,
+    OWNER,
+    SERVER,
+    password,
+)
 
-# Group roles that the first migration makes: what each login may do.
-GROUPS = {JOB: "nightread_app", IDENTITY: "nightread_identity"}
+# Group roles that the migrations make: what each login may do.
+GROUPS = {
+    JOB: "nightread_app",
+    IDENTITY: "nightread_identity",
+    ERASURE: "nightread_erasure",
+    SERVER: "nightread_web",
+    AUDIT: "nightread_auditor",
+}
+# What the server may do only while it answers somebody who has the role.
+TAKEN_ON = (
+    "nightread_reader",
+    "nightread_supervisor",
+    "nightread_service",
+    "nightread_auditor",
+    "nightread_previews",
+)
 
 
 def login_url(url: str, login: str, passfile: Path) -> str:
@@ -64,3 +87,6 @@ def make_members(url: str, passfile: Path) -> None:
             query.execute(statement.format(sql.Identifier(login)), (verifier,))
             grant = sql.SQL("GRANT {} TO {}").format(sql.Identifier(group), sql.Identifier(login))
             query.execute(grant)
+        for role in TAKEN_ON:
+            lent = sql.SQL("GRANT {} TO {} WITH INHERIT FALSE, SET TRUE")
+            query.execute(lent.format(sql.Identifier(role), sql.Identifier(SERVER)))

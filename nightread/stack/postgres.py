@@ -22,8 +22,10 @@ from nightread.stack.process import Launch, base_env
 
 SERVICE = "postgresql"
 DATABASE = "nightread"
-# Logins: the schema's owner, the night's job, and who may ask whose a pseudonym is.
+# Logins: the schema's owner, the night's job, who may ask whose a pseudonym is, who may erase, the
+# web application's server, and who takes the audit away.
 OWNER, JOB, IDENTITY = "nightread_owner", "nightread_job", "nightread_registrar"
+ERASURE, SERVER, AUDIT = "nightread_eraser", "nightread_server", "nightread_archivist"
 STOP = signal.SIGINT  # "fast": SIGTERM would wait for every open client for ever
 
 LAPTOP = {
@@ -57,7 +59,8 @@ def make_logins(passfile: Path) -> None:
     """Generate the logins' passwords, each once, into a libpq password file of mode 0600."""
     lines = passfile.read_text().splitlines() if passfile.exists() else []
     known = {line.rsplit(":", 2)[1] for line in lines}
-    new = [login for login in (OWNER, JOB, IDENTITY) if login not in known]
+    logins = (OWNER, JOB, IDENTITY, ERASURE, SERVER, AUDIT)
+    new = [login for login in logins if login not in known]
     if new:
         lines += [f"{HOST}:*:*:{login}:{secrets.token_hex(20)}" for login in new]
         write_private(passfile, "".join(f"{line}\n" for line in lines))

@@ -64,11 +64,11 @@ def s3_client(url: str, credentials: seaweedfs.Credentials) -> Any:
 
 
 def make_buckets(told: ServiceState, layout: Layout) -> None:
-    """Create the archive's bucket and the probes', once."""
+    """Create the buckets, once."""
     keys = seaweedfs.read_credentials(layout.credentials_file, seaweedfs.ADMIN)
     with contextlib.closing(s3_client(told.url, keys)) as s3:
         there = {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-        for name in (seaweedfs.ARCHIVE, seaweedfs.HEALTH):
+        for name in (seaweedfs.ARCHIVE, seaweedfs.PREVIEWS, seaweedfs.HEALTH):
             if name not in there:
                 s3.create_bucket(Bucket=name)
 

@@ -21,11 +21,13 @@ from nightread.stack.process import Launch, base_env
 SERVICE = "seaweedfs"
 REGION = "us-east-1"
 ARCHIVE = "archive"  # the bucket of images
+PREVIEWS = "previews"  # the bucket of what readers are shown
 HEALTH = "nightread-health"  # the bucket of probes: an archive's listing never shows one
 # Profiles of the credentials file: the job and its workers take the default and can only read.
-READER, ADMIN = "default", "admin"
+READER, ADMIN, RENDERER = "default", "admin", "previews"
 ACTIONS = {
     READER: [f"Read:{ARCHIVE}", f"List:{ARCHIVE}"],
+    RENDERER: [f"Read:{PREVIEWS}", f"Write:{PREVIEWS}", f"List:{PREVIEWS}"],
     ADMIN: ["Admin", "Read", "Write", "List", "Tagging"],
 }
 # A clean stop takes 15 s, waiting for itself; nothing acknowledged was lost by a kill (measured).
@@ -43,24 +45,29 @@ class Credentials:
         return f"Credentials({self.access_key})"
 
 
-def make_credentials(path: Path, reader: Path | None = None) -> None:
-    """Generate both identities, once, as AWS shared credentials files of mode 0600.
+def make_credentials(path: Path, reader: Path | None = None, previews: Path | None = None) -> None:
+    """Generate each identity, once, as AWS shared credentials files of mode 0600.
 
-    `path` holds both; `reader` only the one that may read the archive, so that whoever takes
-    over a worker finds no more.
+    `path` holds all of them; `reader` only the one that may read the archive, so that whoever
+    takes over a worker finds no more; `previews` the one that keeps what readers are shown.
     """
-    if path.exists():
-        return
-    profiles = {
+    known = configparser.ConfigParser(default_section="none")
+    known.read(path)
+    profiles = {name: dict(known[name]) for name in known.sections()}
+    profiles |= {
         name: {
             "aws_access_key_id": "AK" + secrets.token_hex(8).upper(),
             "aws_secret_access_key": secrets.token_hex(20),
         }
         for name in ACTIONS
+        if name not in profiles
     }
-    if reader is not None:
+    if reader is not None and not reader.exists():
         write_private(reader, _ini({READER: profiles[READER]}))
-    write_private(path, _ini(profiles))
+    if previews is not None and not previews.exists():
+        write_private(previews, _ini({READER: profiles[RENDERER]}))
+    if len(profiles) > len(known.sections()):
+        write_private(path, _ini(profiles))
 
 
 def _ini(profiles: dict[str, dict[str, str]]) -> str:

@@ -14,6 +14,7 @@ from threading import Event
 from sqlalchemy.exc import SQLAlchemyError
 
 from db import migrate
+from nightread.audit_file import new_key
 from nightread.errors import Refused, ServiceError
 from nightread.settings import Settings
 from nightread.shapes import ServiceStatus
@@ -54,9 +55,15 @@ def _plan(layout: Layout, settings: Settings) -> Plan:
 def _make_secrets(layout: Layout) -> None:
     """Generate every credential, once."""
     postgres.make_logins(layout.passfile)
-    seaweedfs.make_credentials(layout.credentials_file, layout.reader_credentials_file)
+    seaweedfs.make_credentials(
+        layout.credentials_file, layout.reader_credentials_file, layout.previews_credentials_file
+    )
     if not layout.pseudonym_key_file.exists():
         write_private(layout.pseudonym_key_file, secrets.token_bytes(KEY_BYTES))
+    if not layout.audit_key_file.exists():
+        write_private(layout.audit_key_file, new_key())
+    if not layout.web_key_file.exists():
+        write_private(layout.web_key_file, secrets.token_hex(KEY_BYTES))
 
 
 def _spawn_supervisor(layout: Layout) -> None:
@@ -165,9 +172,23 @@ def _write_settings(layout: Layout) -> None:
         "identity_database_url": logins.login_url(
             url[postgres.SERVICE], postgres.IDENTITY, layout.passfile
         ),
+        "erasure_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.ERASURE, layout.passfile
+        ),
+        "web_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.SERVER, layout.passfile
+        ),
+        "audit_database_url": logins.login_url(
+            url[postgres.SERVICE], postgres.AUDIT, layout.passfile
+        ),
+        "web_key_file": str(layout.web_key_file),
+        "audit_key_file": str(layout.audit_key_file),
+        "web_local_sign_in": True,
         "s3_endpoint_url": url[seaweedfs.SERVICE],
         "s3_region": seaweedfs.REGION,
         "s3_credentials_file": str(layout.reader_credentials_file),
+        "previews_url": f"s3://{seaweedfs.PREVIEWS}/",
+        "previews_s3_credentials_file": str(layout.previews_credentials_file),
         "triton_url": url[triton.SERVICE],
         "releases_dir": str(plan.release.parent),
         "release": plan.release.name,

@@ -3,6 +3,7 @@
 import configparser
 import functools
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -34,6 +35,7 @@ BODY_RESUMES = 4  # how often a body that breaks off is taken up again
 MAX_OBJECT_BYTES = 1 << 30  # a single-frame mammogram of 120 megapixels has 240 MB
 _CREDENTIALS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
 _RESUME_PAUSE_S = 0.5  # doubled at each try
+_MAKING = threading.Lock()
 _LOOPBACK = re.compile(r"https?://(127\.|localhost|\[::1\])")
 _DENIED = frozenset(
     {"SignatureDoesNotMatch", "InvalidAccessKeyId", "AccessDenied", "ExpiredToken", "403"}
@@ -60,9 +62,14 @@ class StoreConfig:
     credentials_file: str | None  # an AWS shared-credentials file, profile `default`
 
 
-@functools.lru_cache(maxsize=4)
 def client(config: StoreConfig) -> Any:
-    """The S3 client of this process for `config`, made once."""
+    """The S3 client of this process for `config`, made once: it takes half a second of CPU."""
+    with _MAKING:  # threads that ask at once wait for the first rather than each make one
+        return _made(config)
+
+
+@functools.lru_cache(maxsize=4)
+def _made(config: StoreConfig) -> Any:
     keys: dict[str, str] = {}
     if config.credentials_file:
         # Not by its section alone: the default section of a ConfigParser is another thing.

@@ -50,7 +50,9 @@ def instance(
         flags=(Flag.W_8BIT,),
         facts={"rows": 3328, "columns": 2560},
         rule_version=PLAIN.rule_version,
-        identity=Identity(f"id-{who}", "hospital", "Planted^Name", "19600229", "F"),
+        identity=Identity(
+            f"id-{who}", "hospital", "Planted^Name", "19600229", "F", f"Planted-{study}"
+        ),
     )
 
 

@@ -112,7 +112,11 @@ def test_databases_of_one_server_can_be_migrated_at_once_before_the_roles_exist(
     server: Engine, postgres_url: str, processes: ProcessPoolExecutor
 ) -> None:
     """The roles are the server's: each migration may find that another has just made them."""
-    roles = ("nightread_app", "nightread_reader", "nightread_identity")
+    roles = [
+        *("nightread_app", "nightread_reader", "nightread_identity", "nightread_erasure"),
+        *("nightread_web", "nightread_supervisor", "nightread_service", "nightread_auditor"),
+        "nightread_previews",
+    ]
     names = [f"db_parallel_{number}" for number in range(3)]
     renamed = [f"{role}_aside" for role in roles]
     for role, aside in zip(roles, renamed, strict=True):

@@ -1,14 +1,30 @@
 """Guarantee 7: who may read what. Postgres decides, not the code."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
-from db import counts, index, plan, ranking, reading, rejudge, results, runs, summary, worklist
+from db import (
+    counts,
+    exports,
+    index,
+    outcomes,
+    plan,
+    ranking,
+    reading,
+    rejudge,
+    results,
+    runs,
+    summary,
+    worklist,
+)
 from db.history import history
 from db.runs import Run
 from mammo.codes import Call, NotScored, Reason
+from mammo.pseudonym import Pseudonyms
 from tests.db.archive import instance, judged, planned, put, put_studies, scored, unscored
 from tests.db.conftest import PREFIX, RELEASE
 
@@ -61,6 +77,8 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
     [
         "SELECT * FROM identity.patients",
         "SELECT pseudonym FROM identity.patients",
+        "SELECT accession_number FROM identity.orders",
+        "DELETE FROM identity.orders",
         "UPDATE identity.patients SET sex = 'M'",
         "DELETE FROM identity.patients",
         "INSERT INTO identity.patients (pseudonym) VALUES ('p_1') RETURNING patient_name",
@@ -76,6 +94,9 @@ def test_the_job_does_all_of_its_work_under_its_own_role(session: Session) -> No
         ),
         "INSERT INTO audit (who, action) VALUES ('x', 'viewed')",
         "SELECT who FROM audit",
+        "INSERT INTO erased (pseudonym) VALUES ('s_')",
+        "DELETE FROM exports",
+        "DELETE FROM outcomes",
         "INSERT INTO rerankings (site) VALUES ('unknown')",
         "INSERT INTO worklist_counts VALUES ('x', 'low', 'open', 1)",
         "DELETE FROM worklist_changes",
@@ -100,6 +121,9 @@ def test_the_identity_role_reads_who_a_pseudonym_is_and_nothing_else(
     assert session.execute(text("SELECT * FROM identity.patients")).mappings().one()[
         "patient_name"
     ] == ("Planted^Name")
+    assert session.execute(
+        text("SELECT accession_number FROM identity.orders")
+    ).scalars().all() == ["Planted-1"]
     for table in ("worklist", "objects", "studies", "results"):
         assert refused(session, f"SELECT * FROM {table}")
     assert refused(session, "UPDATE identity.patients SET sex = 'M'")
@@ -158,6 +182,9 @@ def test_the_reader_claims_and_decides_and_adds_to_the_audit(session: Session, r
         "UPDATE score_counts SET number = 0",
         "DELETE FROM rerankings",
         "SELECT bucket FROM runs",
+        "SELECT pseudonym FROM erased",
+        "SELECT malignant FROM outcomes",
+        "SELECT place FROM exports",
     ],
 )
 def test_the_reader_rewrites_nothing_of_what_happened(
@@ -191,6 +218,89 @@ def test_the_reader_sees_no_key_and_no_identity_and_changes_nothing(
     assert refused(session, statement)
 
 
+def test_the_job_notes_what_goes_out_and_takes_outcomes(session: Session, run: Run) -> None:
+    put_studies(session, run, [1])
+    results.record(session, run.id, scored(planned(session, run, 1)))
+    as_role(session, "nightread_app")
+    where = exports.Address("s3", "s3://out/")
+    for _ in range(2):
+        exports.note(session, ["1.2.1"], "cad-sr", where, "s_1/cad-sr.dcm", "1.2.1.99")
+    outcome = outcomes.Outcome(2, "1.2.1", "L", "pathology", date(2026, 12, 1), malignant=True)
+    pseudonyms = Pseudonyms(b"a key of this test alone")
+    assert [outcomes.keep(session, [outcome], pseudonyms).new for _ in range(2)] == [1, 0]
+    assert len(list(outcomes.found(session, None, None))) == 1
+    (counted,) = outcomes.counted(session, RELEASE, "unknown")
+    assert outcomes.unverified(session, RELEASE, "unknown", 10) == []
+    assert (counted.studies, counted.without_outcome) == (1, 0)
+    assert session.scalar(text("SELECT count(*) FROM exports")) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT who FROM audit",
+        "UPDATE audit SET who = 'x'",
+        "DELETE FROM audit",
+        "DELETE FROM erased",
+        "UPDATE results SET score = 1",
+        "UPDATE decisions SET reader = 'x'",
+        "DELETE FROM objects",
+        "DELETE FROM releases",
+        "UPDATE sites SET policy = '{}'",
+        "UPDATE identity.patients SET sex = 'M'",
+        "INSERT INTO results (level) VALUES ('low')",
+        "SELECT who FROM web_sessions",
+        "SELECT name FROM service_tokens",
+        "UPDATE service_tokens SET revoked_at = NULL",
+        "CREATE TABLE copy ()",
+    ],
+)
+def test_who_erases_rewrites_nothing(session: Session, run: Run, statement: str) -> None:
+    put_studies(session, run, [1])
+    as_role(session, "nightread_erasure")
+    assert refused(session, statement)
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        ("nightread_web", "SELECT pseudonym FROM studies"),
+        ("nightread_web", "SELECT study_uid FROM worklist"),
+        ("nightread_web", "SELECT who FROM audit"),
+        ("nightread_web", "UPDATE service_tokens SET revoked_at = NULL"),
+        ("nightread_supervisor", "SELECT key FROM objects"),
+        ("nightread_supervisor", "SELECT facts FROM instances"),
+        ("nightread_supervisor", "SELECT who FROM audit"),
+        ("nightread_supervisor", "DELETE FROM decisions"),
+        ("nightread_supervisor", "UPDATE worklist SET level = 'low'"),
+        ("nightread_service", "SELECT key FROM objects"),
+        ("nightread_service", "SELECT member FROM instances"),
+        ("nightread_service", "INSERT INTO decisions (reader) VALUES ('x')"),
+        ("nightread_auditor", "SELECT study_uid FROM studies"),
+        ("nightread_auditor", "SELECT study_uid FROM worklist"),
+        ("nightread_auditor", "UPDATE audit SET who = 'x'"),
+        ("nightread_auditor", "DELETE FROM audit"),
+        ("nightread_previews", "SELECT level FROM worklist"),
+        ("nightread_previews", "SELECT score FROM results"),
+        ("nightread_previews", "SELECT member FROM instances"),
+        ("nightread_previews", "SELECT facts FROM instances"),
+        ("nightread_previews", "SELECT patient_pseudonym FROM studies"),
+        ("nightread_previews", "UPDATE objects SET gone_at = now()"),
+        *(
+            (f"nightread_{role}", f"SELECT * FROM {table}")
+            for role in ("web", "supervisor", "service", "auditor", "previews")
+            for table in ("identity.patients", "identity.orders", "erased", "outcomes", "exports")
+        ),
+    ],
+)
+def test_what_the_server_takes_on_lets_it_do_no_more_than_the_role_says(
+    session: Session, run: Run, role: str, statement: str
+) -> None:
+    put_studies(session, run, [1])
+    as_role(session, role)
+    assert refused(session, statement)
+
+
 def test_no_table_but_the_identity_one_holds_a_planted_name(session: Session, run: Run) -> None:
     put_studies(session, run, [1])
     results.record(session, run.id, scored(planned(session, run, 1)))
@@ -205,4 +315,4 @@ def test_no_table_but_the_identity_one_holds_a_planted_name(session: Session, ru
             text(f"SELECT EXISTS (SELECT FROM {table} t WHERE t::text LIKE '%Planted%')")
         ).scalar_one()
     ]
-    assert holding == ["identity.patients"]
+    assert sorted(holding) == ["identity.orders", "identity.patients"]

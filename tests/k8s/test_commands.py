@@ -31,7 +31,11 @@ def complaint(line: list[str]) -> str | None:
 
 def test_nightread_understands_every_call(commands: dict[str, list[str]]) -> None:
     calls = {name: line for name, line in commands.items() if line[0] == "nightread"}
-    assert calls.keys() == {"RayJob/entrypoint", "Job/nightread-migrate-0-1-0/migrate"}
+    assert calls.keys() == {
+        "RayJob/entrypoint",
+        "Job/nightread-migrate-0-1-0/migrate",
+        "CronJob/nightread-retention/retention",
+    }
     assert {name: complaint(line) for name, line in calls.items()} == dict.fromkeys(calls)
 
 
@@ -72,6 +76,11 @@ def test_the_release_lands_where_triton_looks(
             "Job/nightread-migrate-0-1-0/passfile",
             "nightread-migration",
             "NIGHTREAD_MIGRATION_DATABASE_URL",
+        ),
+        (
+            "CronJob/nightread-retention/passfile",
+            "nightread-retention",
+            "NIGHTREAD_ERASURE_DATABASE_URL",
         ),
     ],
 )

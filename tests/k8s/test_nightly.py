@@ -21,7 +21,11 @@ def groups_of(rayjob: Manifest) -> list[Manifest]:
 
 
 def test_the_cron_job_starts_at_most_one_run_a_night(rendered: list[Manifest]) -> None:
-    (cron,) = (o["spec"] for o in rendered if o["kind"] == "CronJob")
+    (cron,) = (
+        o["spec"]
+        for o in rendered
+        if (o["kind"], o["metadata"]["name"]) == ("CronJob", "nightread-nightly")
+    )
     assert cron["concurrencyPolicy"] == "Forbid"
     assert 0 < cron["startingDeadlineSeconds"] < 24 * 3600
     assert cron["timeZone"]

@@ -24,6 +24,7 @@ def test_the_overlay_in_the_docs_changes_what_it_says(
     (here / "kustomization.yaml").write_text(kustomization)
     (here / "settings.env").write_text("NIGHTREAD_S3_ENDPOINT_URL=https://here.example.org\n")
     (here / "migration.env").write_text("NIGHTREAD_MIGRATION_DATABASE_URL=postgresql://db/n\n")
+    (here / "retention.env").write_text("NIGHTREAD_KEEP_RUNS_DAYS=90\n")
     (here / "rayjob.yaml").write_text("kind: RayJob # of our own\n")
     done = subprocess.run(
         [kubectl, "kustomize", here], capture_output=True, text=True, check=True, timeout=30
@@ -35,6 +36,7 @@ def test_the_overlay_in_the_docs_changes_what_it_says(
     assert settings["NIGHTREAD_S3_ENDPOINT_URL"] == "https://here.example.org"
     assert settings["NIGHTREAD_TRITON_URL"] == "triton:8001"
     assert maps["nightread-migration"]["NIGHTREAD_MIGRATION_DATABASE_URL"] == "postgresql://db/n"
+    assert maps["nightread-retention"]["NIGHTREAD_KEEP_RUNS_DAYS"] == "90"
     assert maps["nightread-rayjob"]["rayjob.yaml"] == "kind: RayJob # of our own\n"
     images = set(re.findall(r"^ *image: (\S+)$", done.stdout, re.MULTILINE))
     assert {image.rpartition(":")[0] for image in images} == {

@@ -90,7 +90,7 @@ def test_every_service_account_is_made(rendered: list[Manifest], pods: dict[str,
 def test_the_role_is_bound_to_the_launchers_account(rendered: list[Manifest]) -> None:
     (binding,) = (o for o in rendered if o["kind"] == "RoleBinding")
     (role,) = (o for o in rendered if o["kind"] == "Role")
-    (cron,) = (o for o in rendered if o["kind"] == "CronJob")
+    (cron,) = (o for o in rendered if o["metadata"]["name"] == "nightread-nightly")
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     (subject,) = binding["subjects"]
     pod = cron["spec"]["jobTemplate"]["spec"]["template"]["spec"]
@@ -144,7 +144,9 @@ def test_the_settings_name_the_service_that_serves_triton(
     assert url.port == next(p["port"] for p in service["spec"]["ports"] if p["name"] == "grpc")
 
 
-@pytest.mark.parametrize("name", ["nightread-settings", "nightread-migration"])
+@pytest.mark.parametrize(
+    "name", ["nightread-settings", "nightread-migration", "nightread-retention"]
+)
 def test_nightread_takes_the_settings(
     name: str,
     config_maps: dict[str, dict[str, str]],
@@ -161,11 +163,13 @@ def test_nightread_takes_the_settings(
     assert read.log_format == "json"
 
 
-def test_owner_and_job_log_in_to_one_database(config_maps: dict[str, dict[str, str]]) -> None:
+def test_all_logins_are_of_one_database(config_maps: dict[str, dict[str, str]]) -> None:
     job = make_url(config_maps["nightread-settings"]["NIGHTREAD_DATABASE_URL"])
     owner = make_url(config_maps["nightread-migration"]["NIGHTREAD_MIGRATION_DATABASE_URL"])
+    eraser = make_url(config_maps["nightread-retention"]["NIGHTREAD_ERASURE_DATABASE_URL"])
     assert job.set(username=owner.username) == owner
-    assert job.username != owner.username
+    assert job.set(username=eraser.username) == eraser
+    assert len({job.username, owner.username, eraser.username}) == 3
     assert job.query["sslmode"] == "require"
 
 

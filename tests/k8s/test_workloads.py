@@ -128,7 +128,7 @@ def test_a_roll_out_takes_no_server_away_before_another_is_there(
 def test_jobs_end_by_themselves(rendered: list[Manifest]) -> None:
     jobs = [o["spec"] for o in rendered if o["kind"] == "Job"]
     jobs += [o["spec"]["jobTemplate"]["spec"] for o in rendered if o["kind"] == "CronJob"]
-    assert len(jobs) == 2
+    assert len(jobs) == 3
     for job in jobs:
         assert job["activeDeadlineSeconds"] <= 3600
         assert job["backoffLimit"] <= 4

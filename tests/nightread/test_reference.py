@@ -57,6 +57,12 @@ def test_the_page_is_what_the_code_says() -> None:
     )
 
 
+def test_the_table_of_routes_is_what_the_application_says() -> None:
+    assert reference.WEB.read_text() == reference.web(), (
+        "run `.venv/bin/python -m nightread.reference`"
+    )
+
+
 def test_every_module_has_its_line_in_the_architecture() -> None:
     assert reference.MAP.read_text() == reference.architecture(), (
         "run `.venv/bin/python -m nightread.reference`"

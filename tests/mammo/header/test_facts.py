@@ -104,11 +104,13 @@ def test_identity_is_kept_as_written_without_control_characters(make: Any) -> No
         IssuerOfPatientID="SITE",
         PatientBirthDate="19600102",
         PatientSex="F",
+        AccessionNumber=" A\x07-17 ",
     ).header.identity
     assert "\x1b" not in identity.name
     assert identity.name.startswith("Doe^Jane")
     assert (identity.patient_id, identity.issuer) == ("00 12", "SITE")
     assert (identity.birth_date, identity.sex) == ("19600102", "F")
+    assert identity.accession_number == "A -17"
 
 
 def test_an_unknown_character_set_loses_no_image(make: Any) -> None:

@@ -37,7 +37,9 @@ def secrets(layout: Layout) -> list[str]:
     logins = [line.rsplit(":", 1)[1] for line in layout.passfile.read_text().split()]
     profiles = layout.credentials_file.read_text().splitlines()
     keys = [line.split(" = ")[1] for line in profiles if "secret" in line]
-    return [*logins, *keys, layout.pseudonym_key_file.read_bytes().hex()]
+    files = (layout.pseudonym_key_file, layout.audit_key_file)
+    random = [path.read_bytes().hex() for path in files]
+    return [*logins, *keys, *random, layout.web_key_file.read_text()]
 
 
 def processes(layout: Layout) -> list[psutil.Process]:
@@ -79,7 +81,7 @@ def test_two_commands_at_once_do_not_meet(running: Layout) -> None:
 
 def test_every_file_with_a_secret_is_for_its_owner_alone(running: Layout) -> None:
     wanted = secrets(running)
-    assert len(wanted) == 6
+    assert len(wanted) == 12
     found = dict.fromkeys(wanted, 0)
     for path in running.root.rglob("*"):
         if not path.is_file() or running.postgres / "data" in path.parents:

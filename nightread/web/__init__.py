@@ -1,0 +1,1 @@
+"""The worklist in a browser and as JSON: `nightread serve`."""
