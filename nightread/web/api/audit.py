@@ -4,8 +4,8 @@ from fastapi import APIRouter
 
 from db import audit
 from nightread.web.api import shapes
-from nightread.web.api.fields import AfterEntry, EntryLimit
 from nightread.web.api.guards import Auditing
+from nightread.web.fields import AfterEntry, EntryLimit
 
 router = APIRouter(prefix="/audit", tags=["audit"])
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from nightread.web.deciding import NO_STUDY
 from nightread.web.principal import Role
 from nightread.web.problems import Refusal
 from nightread.web.security.guard import Access, requires
@@ -12,8 +13,6 @@ Reading = Annotated[Access, requires(Role.READER, Role.SUPERVISOR)]
 Identifying = Annotated[Access, requires(Role.READER, Role.SUPERVISOR, also=Role.IDENTITY)]
 Marking = Annotated[Access, requires(Role.SERVICE, Role.SUPERVISOR)]
 Auditing = Annotated[Access, requires(Role.AUDITOR)]
-
-NO_STUDY = "No study of this UID stands in the list."
 
 
 def no_study() -> Refusal:

@@ -10,8 +10,9 @@ from fastapi import APIRouter, Body
 from db import read_states
 from db.read_states import ReadState
 from nightread.web.api import shapes
-from nightread.web.api.fields import UID, StudyUid
-from nightread.web.api.guards import NO_STUDY, Marking, no_study
+from nightread.web.api.guards import Marking, no_study
+from nightread.web.deciding import NO_STUDY
+from nightread.web.fields import UID, StudyUid
 from nightread.web.problems import Refusal
 
 HEADER = ["study_uid", "state"]

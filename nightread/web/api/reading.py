@@ -3,16 +3,16 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Response
-from sqlalchemy.exc import IntegrityError
 
-from db import audit, reading, rounds, study
+from db import audit, reading, study
 from db.history import history
-from db.reading import Decision, NotYours, UnknownStudy
+from db.reading import Decision
+from nightread.web import deciding
 from nightread.web.api import shapes
-from nightread.web.api.fields import StudyUid
-from nightread.web.api.guards import NO_STUDY, Reading, no_study
+from nightread.web.api.guards import Reading, no_study
 from nightread.web.api.studies import decisions as visible
-from nightread.web.problems import Refusal
+from nightread.web.deciding import NO_STUDY
+from nightread.web.fields import StudyUid
 
 ANY_SITE = shapes.ClaimAsked()
 
@@ -77,18 +77,7 @@ def decide(
         score_seen=asked.score_seen,
         comment=asked.comment,
     )
-    try:
-        stands = rounds.decide(access.session, decision)
-    except UnknownStudy:
-        raise no_study() from None
-    except NotYours:
-        raise Refusal(409, "Another reader has this study: take the next one.") from None
-    except rounds.ImagesChanged:
-        raise Refusal(
-            409, "The study's images changed since it was shown: look at it again, then decide."
-        ) from None
-    except (rounds.AlreadyDecided, IntegrityError):
-        raise Refusal(409, "This study is read, or your decision of it stands.") from None
+    stands = deciding.decide(access, decision)
     return shapes.StandingDocument(
         readers=stands.readers,
         decided=len(stands.made),

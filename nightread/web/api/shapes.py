@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 from db.read_states import ReadState
 from mammo.codes import Call, Level
 from nightread.shapes import BreastShape, Shape, WorklistItem
-from nightread.web.api.fields import Fingerprint, SiteName, Text, Uid
+from nightread.web.fields import Fingerprint, SiteName, Text, Uid
 from nightread.web.principal import Role
 
 

@@ -9,8 +9,8 @@ from sqlalchemy import select
 from db.counts import nights
 from db.schema import Release, Site
 from nightread.web.api import shapes
-from nightread.web.api.fields import From, SiteName
 from nightread.web.api.guards import Seeing
+from nightread.web.fields import From, SiteName
 from nightread.web.problems import Refusal
 
 DAYS = 90  # unless told otherwise

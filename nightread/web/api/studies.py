@@ -13,8 +13,9 @@ from mammo.reports.contents import NOTICE
 from nightread import documents
 from nightread.shapes import BreastShape
 from nightread.web.api import shapes
-from nightread.web.api.fields import ImageLimit, Offset, SeriesUid, SopUid, StudyUid
-from nightread.web.api.guards import NO_STUDY, Identifying, Seeing, no_study
+from nightread.web.api.guards import Identifying, Seeing, no_study
+from nightread.web.deciding import NO_STUDY
+from nightread.web.fields import ImageLimit, Offset, SeriesUid, SopUid, StudyUid
 from nightread.web.problems import Refusal
 from nightread.web.security.guard import Access
 

@@ -10,9 +10,9 @@ from db.worklist import InvalidCursor, page
 from mammo.codes import Level, Status
 from nightread import documents
 from nightread.shapes import WorklistDocument
-from nightread.web.api.fields import Cursor, From, Limit, ReleaseName, SiteName, To
 from nightread.web.api.guards import Seeing
 from nightread.web.api.shapes import Counts, LevelCount
+from nightread.web.fields import Cursor, From, Limit, ReleaseName, SiteName, To
 from nightread.web.problems import Refusal
 
 router = APIRouter(prefix="/worklist", tags=["worklist"])

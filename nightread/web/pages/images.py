@@ -9,14 +9,13 @@ from sqlalchemy.orm import Session
 from db.images import ImageFile, file_of
 from mammo.decode import PixelError
 from nightread.previews.service import Previews
-from nightread.web.pages.study import StudyUid
+from nightread.web.fields import SopUid, StudyUid
 from nightread.web.pages.worklist import Readers
 from nightread.web.problems import Refusal
 from nightread.web.services import TAKE_ON, Services
 from ray_jobs.faults import DecoderLost, ObjectUnreadable, StoreLost
 
 router = APIRouter(include_in_schema=False)
-SopUid = Annotated[str, Path(pattern=r"^[\w.-]{1,64}$")]
 PartName = Annotated[str, Path(pattern=r"^(overview|tile-\d{1,2}-\d{1,2})$")]
 NO_IMAGE = "There is no such image to show."
 ROLE = "nightread_previews"  # sees where an image lies, and nothing that was said of it

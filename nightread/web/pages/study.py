@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Form, Path, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from sqlalchemy.orm import Session
 
@@ -11,13 +11,15 @@ from db import audit, images, rounds, sites, study
 from db.history import History, history
 from db.images import ShownImage
 from db.priors import priors
-from db.reading import Decision, NotYours, UnknownStudy, release
-from db.rounds import AlreadyDecided, ImagesChanged, Standing
+from db.reading import Decision, release
+from db.rounds import Standing
 from db.sites import SiteError
 from db.study import Names, Whose
 from db.worklist import WorklistItem, item
 from mammo.codes import Call, Flag, NotScored, Status
-from nightread.web import html
+from nightread.web import deciding, html
+from nightread.web.deciding import NO_STUDY
+from nightread.web.fields import Fingerprint, StudyUid, Text
 from nightread.web.pages.words import CALLS, LINES
 from nightread.web.pages.worklist import Readers, next_case
 from nightread.web.principal import Role
@@ -25,12 +27,10 @@ from nightread.web.problems import Refusal
 from nightread.web.security.guard import Access
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
-StudyUid = Annotated[str, Path(pattern=r"^[\w.-]{1,64}$")]
 
 # Chest walls back to back, as one stands before the patient.
 HANGING = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 TOLD = (Flag.W_MIRRORED_BY_HEADER, Flag.W_TURNED, Flag.W_IMPLANT_DISPLACED, Flag.W_PARTIAL_VIEW)
-UNKNOWN = "There is no such study in the list."
 
 
 @router.get("/studies/{study_uid}")
@@ -91,32 +91,19 @@ def findings(request: Request, access: Readers, study_uid: StudyUid) -> HTMLResp
 def decide(
     access: Readers,
     study_uid: StudyUid,
-    fingerprint: Annotated[str, Form(max_length=200)],
+    fingerprint: Annotated[Fingerprint, Form()],
     score_seen: Annotated[bool, Form()],
     then: Annotated[str, Form()] = "stay",
     left: Annotated[Call | None, Form()] = None,
     right: Annotated[Call | None, Form()] = None,
-    comment: Annotated[str, Form(max_length=4000)] = "",
+    comment: Annotated[Text, Form()] = "",
 ) -> Response:
     """Written down for good; a mistake is corrected by deciding again."""
     if left is None and right is None:
         raise Refusal(422, "Nothing was decided: say what is to be done for a breast.")
     who = access.principal.who
-    try:
-        rounds.decide(
-            access.session,
-            Decision(study_uid, fingerprint, who, left, right, score_seen, comment=comment),
-        )
-    except UnknownStudy:
-        raise Refusal(404, UNKNOWN) from None
-    except NotYours:
-        raise Refusal(409, "Another reader has this case: nothing was written.") from None
-    except AlreadyDecided:
-        raise Refusal(409, "This case is read, or another reader arbitrates it.") from None
-    except ImagesChanged:
-        raise Refusal(
-            409, "An image came since you opened this study: look at it again, then decide."
-        ) from None
+    decision = Decision(study_uid, fingerprint, who, left, right, score_seen, comment=comment)
+    deciding.decide(access, decision)
     return RedirectResponse(next_case(access) if then == "next" else _page_of(study_uid), 303)
 
 
@@ -135,7 +122,7 @@ def _page_of(study_uid: str) -> str:
 def _listed(access: Access, study_uid: str) -> tuple[WorklistItem, Names]:
     found, names = item(access.session, study_uid), study.names(access.session, study_uid)
     if found is None or names is None:
-        raise Refusal(404, UNKNOWN)
+        raise Refusal(404, NO_STUDY)
     return found, names
 
 

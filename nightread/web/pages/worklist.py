@@ -17,6 +17,7 @@ from db.reading import claim_next
 from db.worklist import InvalidCursor, page
 from mammo.codes import Level, Status
 from nightread.web import html
+from nightread.web.fields import Text, stored
 from nightread.web.pages.words import LEVELS, STATUSES
 from nightread.web.principal import Role
 from nightread.web.problems import Refusal
@@ -62,8 +63,8 @@ NAMES = {"first": "from", "last": "to"}  # words that Python has other uses for
 
 def asked_in(request: Request) -> Asked:
     """A form sends an empty string for what was not chosen. Raises `Refusal` for what is no filter."""
-    query = {name: value for name, value in request.query_params.items() if value}
     try:
+        query = {n: stored(value) for n, value in request.query_params.items() if value}
         return Asked(
             level=Level(query["level"]) if "level" in query else None,
             status=ALL if query.get("status") == ALL else Status(query.get("status", Status.OPEN)),
@@ -127,7 +128,7 @@ def counts(
 
 
 @router.post("/claim")
-def claim(access: Readers, site: Annotated[str, Form()] = "") -> Response:
+def claim(access: Readers, site: Annotated[Text, Form()] = "") -> Response:
     """The next case, for who asks alone."""
     return RedirectResponse(next_case(access, site or None), 303)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
 from db.history import history
@@ -88,9 +89,9 @@ def test_the_keyboard_does_what_the_mouse_does(screened: Screened, visit: Visiti
     page.wait_for_selector(READY)
     boxes = page.locator(".box rect")
     found = len(LESIONS)
-    page.wait_for_function(f"document.querySelectorAll('.box rect').length === {found}")
+    expect(boxes).to_have_count(found)
     page.keyboard.press("f")
-    page.wait_for_function("document.querySelectorAll('.box rect').length === 0")
+    expect(boxes).to_have_count(0)
     page.keyboard.press("n")
     page.wait_for_selector(".box.chosen rect")
     assert page.locator(".found [aria-current=true]").count() == 1

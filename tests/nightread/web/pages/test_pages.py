@@ -129,7 +129,7 @@ def test_two_readers_do_not_see_one_another_until_both_have_decided(
 
 
 def test_a_decision_of_other_images_than_those_shown_is_refused(person: Person) -> None:
-    assert decide(person("anna", READER), "old", "recall", "another") == 409
+    assert decide(person("anna", READER), "old", "recall", "0" * 64) == 409
 
 
 def test_the_next_case_is_ones_own_until_it_is_given_back(person: Person) -> None:
@@ -171,3 +171,27 @@ def test_no_picture_stays_of_a_study_that_was_erased_while_it_was_made(
     monkeypatch.setattr(images, "_file", lambda *of: look(*of) if next(there) else None)
     assert person("anna", READER).get(asked).status_code == 404
     assert cache.erase(pseudonym) == 0
+
+
+@pytest.mark.parametrize("value", ["%00", "%ff", "%ED%A0%80", "9" * 400, "'; --", "☃"])
+@pytest.mark.parametrize(
+    "asked",
+    ["/?site={}", "/?release={}", "/?after={}", "/?from={}", "/?level={}", "/?status={}",
+     "/?said={}", "/worklist/counts?site={}", "/overview?site={}", "/studies/{}"],
+)  # fmt: skip
+def test_no_address_breaks_a_page(person: Person, asked: str, value: str) -> None:
+    anna = person("anna", READER, SUPERVISOR)
+    assert anna.get(asked.format(value)).status_code < 500
+
+
+@pytest.mark.parametrize("value", ["\x00", "\x00" * 300, "9" * 5000])
+def test_no_form_breaks_a_page(person: Person, screened: Screened, value: str) -> None:
+    anna = person("anna", READER)
+    assert anna.post("/claim", data={"site": value}).status_code == 422
+    form = {
+        "left": "routine", "score_seen": "true", "comment": "",
+        "fingerprint": fingerprint_of(screened, "urgent"),
+    }  # fmt: skip
+    for name in ("fingerprint", "comment", "left"):
+        told = {**form, name: value}
+        assert anna.post(address("urgent", "/decision"), data=told).status_code == 422, name

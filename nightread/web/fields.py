@@ -16,7 +16,8 @@ FURTHEST = 1_000_000
 BIGINT = (1 << 63) - 1
 
 
-def _storable(value: str) -> str:
+def stored(value: str) -> str:
+    """`value`; raises `ValueError` where no text column takes it."""
     if storable(value) != value:
         raise ValueError("it holds a character that is none")
     return value
@@ -35,11 +36,11 @@ Uid = Annotated[str, Field(pattern=UID, examples=["1.2.840.113619.2.1"])]
 StudyUid = Annotated[Uid, Path(description="Study Instance UID.")]
 SeriesUid = Annotated[Uid, Path(description="Series Instance UID.")]
 SopUid = Annotated[Uid, Path(description="SOP Instance UID.")]
-Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$"), AfterValidator(_storable)]
+Text = Annotated[str, Field(max_length=4000, pattern=r"^[^\x00]*$"), AfterValidator(stored)]
 SiteName = Annotated[
     str,
     Field(min_length=1, max_length=100, pattern=NO_CONTROLS, description="A site's name."),
-    AfterValidator(_storable),
+    AfterValidator(stored),
 ]
 Fingerprint = Annotated[
     str, Field(pattern=r"^[0-9a-f]{0,64}$", description="Of the study as it was shown.")
