@@ -77,6 +77,32 @@ class IndexedInstance:
     identity: Identity | None = field(default=None, repr=False)
 
 
+def unknown(
+    reason: Reason, detail: str, rule_version: str, flags: tuple[Flag, ...] = ()
+) -> IndexedInstance:
+    """What is kept where nothing is told of an instance but why."""
+    return IndexedInstance(
+        sop_instance_uid=None,
+        study_uid=None,
+        series_uid=None,
+        study_pseudonym=None,
+        patient_pseudonym=None,
+        modality=None,
+        sop_class=None,
+        transfer_syntax=None,
+        is_mammography=False,
+        laterality=None,
+        view=None,
+        study_date=None,
+        verdict=reason.verdict,
+        reason=reason,
+        detail=detail,
+        flags=flags,
+        facts={},
+        rule_version=rule_version,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectOutcome:
     """What reading an object showed: instances, or the reason why it holds none.
@@ -243,7 +269,9 @@ def _withheld(session: Session, outcomes: Sequence[ObjectOutcome]) -> list[Objec
         replace(
             outcome,
             instances=tuple(
-                _erased(one.rule_version) if _whose(one) in gone else one
+                unknown(Reason.ERASED, Reason.ERASED.line, one.rule_version)
+                if _whose(one) in gone
+                else one
                 for one in outcome.instances
             ),
         )
@@ -254,29 +282,6 @@ def _withheld(session: Session, outcomes: Sequence[ObjectOutcome]) -> list[Objec
 
 def _whose(instance: IndexedInstance) -> Whose:
     return Whose(instance.study_pseudonym, instance.patient_pseudonym, instance.study_date)
-
-
-def _erased(rule_version: str) -> IndexedInstance:
-    return IndexedInstance(
-        sop_instance_uid=None,
-        study_uid=None,
-        series_uid=None,
-        study_pseudonym=None,
-        patient_pseudonym=None,
-        modality=None,
-        sop_class=None,
-        transfer_syntax=None,
-        is_mammography=False,
-        laterality=None,
-        view=None,
-        study_date=None,
-        verdict=Reason.ERASED.verdict,
-        reason=Reason.ERASED,
-        detail=Reason.ERASED.line,
-        flags=(),
-        facts={},
-        rule_version=rule_version,
-    )
 
 
 def _studies_of(session: Session, objects: Collection[int]) -> set[int]:

@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy.orm import Session
 
 from db import looks as kept
-from db.index import IndexedInstance, ObjectOutcome
+from db.index import IndexedInstance, ObjectOutcome, unknown
 from db.looks import Look, Unseen
 from db.session import in_transaction
 from mammo.codes import Reason
@@ -25,7 +25,7 @@ from mammo.verdict import Policy
 from ray_jobs import breadcrumbs
 from ray_jobs.archive.walk import MemberRead
 from ray_jobs.faults import InferenceLost, StoreLost
-from ray_jobs.indexing import bad_member, instance_of, write
+from ray_jobs.indexing import instance_of, write
 from ray_jobs.job import Job, Running
 from ray_jobs.looks import stored
 from ray_jobs.pieces import IMAGES, Piece
@@ -204,7 +204,8 @@ def _looks(piece: Piece) -> list[Look]:
 def _entry(member: MemberRead, pseudonyms: Pseudonyms, rule_version: str) -> IndexedInstance:
     """A member as the index has it: an instance; or, without UID, what is wrong with it."""
     if member.header is None or member.facts is None:
-        entry = bad_member(member.judgement, rule_version)
+        said = member.judgement
+        entry = unknown(said.reason, said.detail, rule_version, said.flags)
     else:
         who = member.header.identity or Identity()
         entry = instance_of(member.facts, who, member.judgement, pseudonyms, rule_version)

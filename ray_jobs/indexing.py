@@ -191,30 +191,6 @@ def instance_of(
     )
 
 
-def bad_member(judgement: Judgement, rule_version: str) -> IndexedInstance:
-    """What the database keeps of a member of an archive that holds no instance."""
-    return IndexedInstance(
-        sop_instance_uid=None,
-        study_uid=None,
-        series_uid=None,
-        study_pseudonym=None,
-        patient_pseudonym=None,
-        modality=None,
-        sop_class=None,
-        transfer_syntax=None,
-        is_mammography=False,
-        laterality=None,
-        view=None,
-        study_date=None,
-        verdict=judgement.verdict,
-        reason=judgement.reason,
-        detail=judgement.detail,
-        flags=judgement.flags,
-        facts={},
-        rule_version=rule_version,
-    )
-
-
 def _day(text: str) -> str:
     """A birth date that is one; what was put in its place when a file was cleaned tells nothing."""
     return text if _date(text) else ""
